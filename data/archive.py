@@ -1,0 +1,38 @@
+"""Reading evidence back: the payload of one WARC record, checked against the digest it was stored under."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from warcio.archiveiterator import ArchiveIterator
+
+from data.records import Digests, Piece
+
+
+class EvidenceError(Exception):
+    """A piece of evidence is missing or no longer what it was; the message names the file and the place in it."""
+
+
+def read_piece(home: Path, piece: Piece) -> bytes:
+    """The bytes of ``piece`` as they were captured (content-encoding undone for none of them).
+
+    Raises ``EvidenceError`` when the record is gone or its SHA-256 differs from the one in the store.
+    """
+    path = home / piece.file
+    try:
+        with path.open("rb") as stream:
+            stream.seek(piece.offset)
+            record = next(iter(ArchiveIterator(stream)))
+            content: bytes = record.raw_stream.read()
+    except (OSError, StopIteration) as error:
+        raise EvidenceError(f"No record at {path}:{piece.offset}: {error}.") from error
+    if Digests.of(content).sha256 != piece.sha256:
+        raise EvidenceError(f"The record at {path}:{piece.offset} is not the one that was captured.")
+    return content
+
+
+def read_record(home: Path, piece: Piece) -> bytes:
+    """The whole compressed record as it lies in the archive, ready to be copied into another WARC file."""
+    with (home / piece.file).open("rb") as stream:
+        stream.seek(piece.offset)
+        return stream.read(piece.length)
