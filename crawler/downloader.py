@@ -1,0 +1,107 @@
+"""Scrapy's way out: its aiohttp handler, with the egress policy in place of the resolver."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import socket
+import ssl
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+from aiohttp.abc import ResolveResult
+from cryptography import x509
+from scrapy.core.downloader.handlers._aiohttp import AiohttpDownloadHandler
+from scrapy.exceptions import IgnoreRequest
+
+from crawler.egress import Egress, Refused
+
+if TYPE_CHECKING:
+    from scrapy import Request
+    from scrapy.crawler import Crawler
+
+
+class EgressRefused(IgnoreRequest):
+    """The egress policy refused the address; an ``IgnoreRequest`` so that Scrapy does not try again."""
+
+
+class EgressConnector(aiohttp.TCPConnector):
+    """Connects to the addresses the policy returns, and to no other: names and literal addresses alike."""
+
+    def __init__(self, egress: Egress, **options: Any) -> None:
+        super().__init__(use_dns_cache=False, **options)
+        self._egress = egress
+
+    async def _resolve_host(self, host: str, port: int, traces: Sequence[Any] | None = None) -> list[ResolveResult]:
+        found = await self._egress.resolve(host, port)
+        return [
+            ResolveResult(
+                hostname=host,
+                host=address,
+                port=to_port,
+                family=socket.AF_INET6 if ":" in address else socket.AF_INET,
+                proto=0,
+                flags=socket.AI_NUMERICHOST,
+            )
+            for address, to_port in found
+        ]
+
+
+class EgressDownloadHandler(AiohttpDownloadHandler):
+    """Leaves in ``request.meta["wire"]`` what the archive needs and Scrapy forgets: raw headers, reason, address, TLS."""
+
+    experimental = False
+
+    def __init__(self, crawler: Crawler) -> None:
+        super().__init__(crawler)
+        self._egress: Egress = crawler.settings["EGRESS"]
+        # The session that the parent made has not connected anywhere; only its connector is exchanged for ours.
+        parent = self._session._connector
+        self._session._connector = EgressConnector(
+            self._egress,
+            limit=self._pool_size_total,
+            limit_per_host=self._pool_size_per_host,
+            loop=asyncio.get_event_loop(),
+        )
+        if parent is not None:
+            parent._close()
+
+    @asynccontextmanager
+    async def _make_request(self, request: Request, timeout: float) -> AsyncIterator[Any]:
+        started = time.time()
+        try:
+            async with super()._make_request(request, timeout) as response:
+                request.meta["wire"] = {
+                    "started": started,
+                    "reason": response.reason or "",
+                    "headers": [
+                        (name.decode("latin-1"), value.decode("latin-1")) for name, value in response.raw_headers
+                    ],
+                    "version": f"{response.version.major}.{response.version.minor}" if response.version else "1.1",
+                    "address": response._peername[0] if response._peername else "",
+                    "sent": [(name, value) for name, value in response.request_info.headers.items()],
+                    "tls": _tls_facts(response._ssl_object),
+                }
+                yield response
+        except Refused as error:
+            raise EgressRefused(str(error)) from error
+
+
+def _tls_facts(connection: ssl.SSLObject | None) -> dict[str, str]:
+    if connection is None:
+        return {}
+    facts = {"version": connection.version() or "", "cipher": (connection.cipher() or ("",))[0]}
+    der = connection.getpeercert(binary_form=True)
+    if der:
+        certificate = x509.load_der_x509_certificate(der)
+        facts |= {
+            "sha256": hashlib.sha256(der).hexdigest(),
+            "subject": certificate.subject.rfc4514_string(),
+            "issuer": certificate.issuer.rfc4514_string(),
+            "not_before": certificate.not_valid_before_utc.isoformat(),
+            "not_after": certificate.not_valid_after_utc.isoformat(),
+        }
+    return facts

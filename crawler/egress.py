@@ -1,0 +1,111 @@
+"""One way out: every connection, Scrapy's and the browser's, is resolved and allowed here and nowhere else.
+
+The address that was checked is the address that is connected to, so a name that answers differently the second time
+(DNS rebinding) gains nothing. Special-purpose addresses (RFC 6890: private, loopback, link-local, metadata, …) are
+refused unless ``--connect-to`` or ``network.allow`` names them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+from dataclasses import dataclass, field
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class Refused(Exception):
+    """The policy does not let this connection out; the message says which address and why."""
+
+
+class BadConnectTo(ValueError):
+    """A ``--connect-to`` value is not HOST:PORT:ADDR:PORT."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectTo:
+    """As curl's option: connections to ``host:port`` go to ``address:to_port``; an empty field matches or keeps any."""
+
+    host: str
+    port: str
+    address: str
+    to_port: str
+
+    @classmethod
+    def parse(cls, value: str) -> ConnectTo:
+        """Raises ``BadConnectTo``."""
+        fields: list[str] = []
+        rest = value
+        for index in range(4):
+            if rest.startswith("["):
+                name, bracket, rest = rest[1:].partition("]")
+                if not bracket:
+                    break
+                rest = rest.removeprefix(":") if index < 3 else rest
+            else:
+                name, _, rest = rest.partition(":")
+            fields.append(name)
+        if len(fields) != 4 or rest or value.count(":") < 3 or not all(p == "" or p.isdigit() for p in fields[1::2]):
+            raise BadConnectTo(f"{value} is not HOST:PORT:ADDRESS:PORT (for example ::127.0.0.1:8100).")
+        return cls(fields[0].lower(), fields[1], fields[2], fields[3])
+
+    def matches(self, host: str, port: int) -> bool:
+        return self.host in ("", host) and self.port in ("", str(port))
+
+
+def _embedded(address: Address) -> Address:
+    """The IPv4 address that an IPv6 one wraps (mapped, 6to4, Teredo's server side excluded), or itself."""
+    if isinstance(address, ipaddress.IPv6Address):
+        return address.ipv4_mapped or address.sixtofour or address
+    return address
+
+
+@dataclass
+class Egress:
+    """The policy of one run. ``answers`` remembers what each host resolved to, for the captures' network facts."""
+
+    connect_to: tuple[ConnectTo, ...] = ()
+    allow: tuple[Network, ...] = ()
+    answers: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+
+    async def resolve(self, host: str, port: int) -> list[tuple[str, int]]:
+        """The allowed ``(address, port)`` pairs for a connection to ``host:port``.
+
+        Raises ``Refused`` when the policy allows none, ``socket.gaierror`` when the name does not resolve.
+        """
+        host = host.lower().strip("[]").rstrip(".")
+        for rule in self.connect_to:
+            if rule.matches(host, port):
+                target, target_port = rule.address or host, int(rule.to_port or port)
+                found = await _lookup(target, target_port) if rule.address else await self._allowed(host, target_port)
+                self.answers[host] = tuple(f"connect-to {address}:{target_port}" for address in found)
+                return [(address, target_port) for address in found]
+        found = await self._allowed(host, port)
+        self.answers[host] = tuple(found)
+        return [(address, port) for address in found]
+
+    async def _allowed(self, host: str, port: int) -> list[str]:
+        found = await _lookup(host, port)
+        allowed = [address for address in found if self.permits(ipaddress.ip_address(address))]
+        if not allowed:
+            why = f"{host} resolves to {', '.join(found)}, which is not a public address"
+            self.refused[host] = why
+            raise Refused(why)
+        return allowed
+
+    def permits(self, address: Address) -> bool:
+        """Whether the policy lets a connection go to this very address."""
+        inner = _embedded(address)
+        if any(candidate in network for candidate in {address, inner} for network in self.allow):
+            return True
+        return inner.is_global and address.is_global and not inner.is_multicast
+
+
+async def _lookup(host: str, port: int) -> list[str]:
+    loop = asyncio.get_running_loop()
+    # getaddrinfo also undoes the decimal, octal and short spellings, so the policy sees what would be connected to.
+    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(info[4][0]).partition("%")[0] for info in found))

@@ -1,0 +1,73 @@
+"""URLs as this crawler spells them: one canonical form for deciding what is the same page."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urljoin, urlsplit, urlunsplit
+
+import idna
+
+MAX_LENGTH = 2000
+# Parameters that only tell where a visitor came from. Referral parameters are NOT here: they name an operator.
+_TRACKING = re.compile(r"^(utm_\w+|spm|from_source|gclid|fbclid|_t|timestamp)$", re.I)
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+class BadURL(ValueError):
+    """Not an address this crawler may fetch; the message says why, in words."""
+
+
+def host_to_ascii(host: str) -> str:
+    """A host name in its ASCII form (IDNA 2008, UTS 46 mapping); addresses pass through. Raises ``BadURL``."""
+    if re.fullmatch(r"[0-9a-f:.]*:[0-9a-f:.]*", host, re.I) or host.isascii():
+        return host.lower().rstrip(".")
+    try:
+        return idna.encode(host, uts46=True).decode()
+    except idna.IDNAError as error:
+        raise BadURL(f"{host} is not a host name") from error
+
+
+def canonical(url: str, base: str = "") -> str:
+    """The one spelling of ``url`` (joined to ``base``): ASCII host, no fragment, no tracking, sorted nothing else.
+
+    Raises ``BadURL`` for anything but a plain http or https address: other schemes, credentials, no host, too long.
+    """
+    try:
+        parts = urlsplit(urljoin(base, url.strip()))
+        port = parts.port
+    except ValueError as error:
+        raise BadURL(f"not an address: {error}") from error
+    if parts.scheme not in _DEFAULT_PORTS:
+        raise BadURL(f"only http and https are fetched, not {parts.scheme or 'nothing'}:")
+    if parts.username is not None or parts.password is not None:
+        raise BadURL("an address with a user name or password is not fetched")
+    host = host_to_ascii(parts.hostname or "")
+    if not host or not re.fullmatch(r"[0-9a-z_.:-]+", host) or ".." in host:
+        raise BadURL(f"{parts.hostname or 'nothing'} is not a host name")
+    netloc = f"[{host}]" if ":" in host else host
+    if port and port != _DEFAULT_PORTS[parts.scheme]:
+        netloc = f"{netloc}:{port}"
+    path = quote(unquote(parts.path, errors="surrogateescape"), safe="/%:@!$&'()*+,;=~-._", errors="surrogateescape")
+    query = parts.query
+    if any(_TRACKING.match(name) for name, _ in parse_qsl(query, keep_blank_values=True)):
+        query = urlencode([(k, v) for k, v in parse_qsl(query, keep_blank_values=True) if not _TRACKING.match(k)])
+    spelled = urlunsplit((parts.scheme, netloc, path or "/", quote(query, safe="%=&+:/?@!$'()*,;~-._[]"), ""))
+    if len(spelled) > MAX_LENGTH:
+        raise BadURL(f"longer than {MAX_LENGTH} characters")
+    return spelled
+
+
+def host_of(url: str) -> str:
+    """The host of a URL in lower case, without the port; empty when there is none."""
+    return (urlsplit(url).hostname or "").lower()
+
+
+def in_scope(url: str, hosts: frozenset[str]) -> bool:
+    """Whether the URL's host is one of the hosts, or below one of them (``www.`` counts as the name it precedes)."""
+    host = host_of(url)
+    return any(host == base or host.endswith("." + base) for base in hosts)
+
+
+def scope_hosts(urls: list[str]) -> frozenset[str]:
+    """The hosts that the seeds put in scope."""
+    return frozenset(host_of(url).removeprefix("www.") for url in urls)
