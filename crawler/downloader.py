@@ -35,7 +35,7 @@ class EgressConnector(aiohttp.TCPConnector):
         super().__init__(use_dns_cache=False, **options)
         self._egress = egress
 
-    async def _resolve_host(self, host: str, port: int, traces: Sequence[Any] | None = None) -> list[ResolveResult]:
+    async def _resolve_host(self, host: str, port: int, traces: Sequence[Any] | None = None) -> list[ResolveResult]:  # noqa: ARG002
         found = await self._egress.resolve(host, port)
         return [
             ResolveResult(
@@ -57,7 +57,8 @@ class EgressDownloadHandler(AiohttpDownloadHandler):
 
     def __init__(self, crawler: Crawler) -> None:
         super().__init__(crawler)
-        self._egress: Egress = crawler.settings["EGRESS"]
+        spider: Any = crawler.spider
+        self._egress: Egress = spider.job.egress
         # The session that the parent made has not connected anywhere; only its connector is exchanged for ours.
         parent = self._session._connector
         self._session._connector = EgressConnector(

@@ -146,9 +146,7 @@ def taxonomy() -> Taxonomy:
 @cache
 def legal_bases() -> tuple[LegalBasis, ...]:
     """Every basis known, the newest first."""
-    return tuple(
-        sorted(_load("legal_bases.yml", tuple[LegalBasis, ...]), key=lambda b: b.effective_from, reverse=True)
-    )
+    return tuple(sorted(_load("legal_bases.yml", tuple[LegalBasis, ...]), key=lambda b: b.effective_from, reverse=True))
 
 
 @cache

@@ -234,7 +234,8 @@ class Decision:
 
     ``stance`` answers "is this only reporting, warning, teaching or research?"; ``conduct_on`` (YYYY-MM-DD) is the
     date of the conduct, which decides the legal basis in force; ``captures`` are the ids of the captures that were
-    before the person, so that a package holds what was decided on and not what was fetched since.
+    before the person, so that a package holds what was decided on and not what was fetched since. ``ground`` is the
+    taxonomy's reason for a dismissal.
     """
 
     case_id: int
@@ -250,6 +251,7 @@ class Decision:
     conduct_on: str = ""
     captures: tuple[str, ...] = ()
     suggested: Mapping[str, float] = field(default_factory=dict)
+    ground: str = ""
 
 
 @dataclass(frozen=True, slots=True)

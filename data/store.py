@@ -186,6 +186,13 @@ class Store:
                 )
                 sql.execute("INSERT OR IGNORE INTO evidence VALUES (?,?)", (target.key, capture.id))
 
+    def add_evidence(self, key: str, url: str, run_id: str) -> None:
+        """Make the run's capture of ``url`` evidence about the target too (the page that offers an app)."""
+        with self.transaction() as sql:
+            sql.execute(
+                "INSERT OR IGNORE INTO evidence SELECT ?, id FROM captures WHERE url=? AND run_id=?", (key, url, run_id)
+            )
+
     def capture(self, capture_id: str) -> Capture:
         """Raises ``StoreError`` when there is no such capture."""
         row = self._one("SELECT record FROM captures WHERE id=?", (capture_id,))
@@ -268,9 +275,7 @@ class Store:
 
     def score(self, capture_id: str) -> Score | None:
         """The newest score of a capture, if it has one."""
-        row = self._one(
-            "SELECT record FROM scores WHERE capture_id=? ORDER BY scored_at DESC LIMIT 1", (capture_id,)
-        )
+        row = self._one("SELECT record FROM scores WHERE capture_id=? ORDER BY scored_at DESC LIMIT 1", (capture_id,))
         return _score.validate_json(row["record"]) if row else None
 
     def target(self, key: str) -> Target:
@@ -441,5 +446,3 @@ class Store:
         """All referrals, newest first."""
         rows = self._rows("SELECT record FROM referrals ORDER BY year DESC, sequence DESC")
         return [_referral.validate_json(row["record"]) for row in rows]
-
-

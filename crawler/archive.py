@@ -1,0 +1,153 @@
+"""Writing evidence: WARC 1.1 files (ISO 28500) under ``archives/<run>/``, durable before anything refers to them."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import urlsplit
+
+from warcio.archiveiterator import ArchiveIterator
+from warcio.exceptions import ArchiveLoadFailed
+from warcio.statusandheaders import StatusAndHeaders
+from warcio.warcwriter import WARCWriter
+
+from data.records import Digests, Piece
+
+ROTATE_BYTES = 1 << 30
+# The bytes kept are the entity as sent; what only described its passage on the wire is kept under another name.
+_HOP_HEADERS = {"transfer-encoding", "trailer"}
+
+
+class Archive:
+    """The WARC files of one run. ``write_*`` append records; ``sync`` makes them durable; only then commit a Capture."""
+
+    def __init__(self, home: Path, run_id: str, facts: Mapping[str, str]) -> None:
+        self.home = home
+        self.folder = home / "archives" / run_id
+        self.run_id = run_id
+        self.facts = dict(facts)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for path in sorted(self.folder.glob("*.warc.gz")):
+            mend(path)
+        self._stream: BinaryIO | None = None
+
+    def _file(self) -> tuple[BinaryIO, WARCWriter]:
+        if self._stream is not None and self._stream.tell() >= ROTATE_BYTES:
+            self.close()
+        if self._stream is None:
+            number = len(list(self.folder.glob("*.warc.gz"))) + 1
+            self._path = self.folder / f"{self.run_id}-{number:05d}.warc.gz"
+            self._stream = self._path.open("xb")
+            self._writer = WARCWriter(self._stream, gzip=True, warc_version="WARC/1.1")
+            self._writer.write_record(self._writer.create_warcinfo_record(self._path.name, self.facts))
+        return self._stream, self._writer
+
+    def _write(self, record_type: str, url: str, content: bytes, media_type: str, headers: dict[str, str]) -> Piece:
+        stream, writer = self._file()
+        start = stream.tell()
+        http = headers.pop("http", None)
+        record = writer.create_warc_record(
+            url,
+            record_type,
+            payload=BytesIO(content),
+            length=len(content),
+            warc_headers_dict=headers,
+            http_headers=http,
+            warc_content_type="" if http else media_type,
+        )
+        writer.write_record(record)
+        digests = Digests.of(content)
+        relative = self._path.relative_to(self.home).as_posix()
+        return Piece(relative, start, stream.tell() - start, len(content), digests.sha256, digests.sm3, media_type)
+
+    def write_exchange(
+        self,
+        url: str,
+        method: str,
+        sent: Sequence[tuple[str, str]],
+        status: int,
+        reason: str,
+        version: str,
+        received: Sequence[tuple[str, str]],
+        body: bytes,
+        address: str,
+        at: datetime,
+    ) -> Piece:
+        """Write what was sent and what came back; the piece is the response's entity, before any content decoding."""
+        date = at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        response_id = f"<urn:uuid:{uuid.uuid4()}>"
+        common = {"WARC-Date": date} | ({"WARC-IP-Address": address} if address else {})
+        kept = [(f"X-Archive-Orig-{name}" if name.lower() in _HOP_HEADERS else name, value) for name, value in received]
+        media = next((value for name, value in received if name.lower() == "content-type"), "")
+        piece = self._write(
+            "response",
+            url,
+            body,
+            media.partition(";")[0].strip() or "application/octet-stream",
+            common
+            | {
+                "WARC-Record-ID": response_id,
+                "WARC-Protocol": f"http/{version}",
+                "http": StatusAndHeaders(f"{status} {reason}".strip(), kept, protocol=f"HTTP/{version}"),
+            },
+        )
+        parts = urlsplit(url)
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        self._write(
+            "request",
+            url,
+            b"",
+            "",
+            common
+            | {
+                "WARC-Concurrent-To": response_id,
+                "http": StatusAndHeaders(f"{method} {target} HTTP/{version}", sent, is_http_request=True),
+            },
+        )
+        return piece
+
+    def write_view(self, kind: str, url: str, content: bytes, media_type: str, at: datetime) -> Piece:
+        """Write what the browser made of a page: ``kind`` is ``dom`` or ``screenshot``; never a ``response`` record."""
+        record_type = "conversion" if kind == "dom" else "resource"
+        date = at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        return self._write(record_type, f"urn:takedown:{kind}:{url}", content, media_type, {"WARC-Date": date})
+
+    def sync(self) -> None:
+        """Make everything written so far survive a power cut. Raises ``OSError`` when the disk will not take it."""
+        if self._stream is not None:
+            self._stream.flush()
+            os.fsync(self._stream.fileno())
+
+    def close(self) -> None:
+        if self._stream is not None:
+            self.sync()
+            self._stream.close()
+            self._stream = None
+
+
+def mend(path: Path) -> int:
+    """Cut off what a crash left half-written at the end of a WARC file; returns the bytes removed.
+
+    Every record is its own gzip member, so all before the damage stays readable. A file without one whole record goes.
+    """
+    size = path.stat().st_size
+    good = 0
+    with path.open("rb") as stream:
+        records = ArchiveIterator(stream)
+        try:
+            for record in records:
+                record.raw_stream.read()
+                records.read_to_end(record)
+                good = records.member_info[0] + records.member_info[1] if records.member_info else good
+        except (ArchiveLoadFailed, EOFError, OSError, ValueError):
+            pass
+    if good == 0:
+        path.unlink()
+    elif good < size:
+        os.truncate(path, good)
+    return size - good

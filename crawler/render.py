@@ -1,0 +1,173 @@
+"""When a page needs a browser, and what the browser makes of it: a clean Chromium profile for every page."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from playwright.async_api import Browser, Page, Playwright, ViewportSize, async_playwright
+from playwright.async_api import Error as PlaywrightError
+from selectolax.lexbor import LexborHTMLParser
+
+from crawler.egress import Egress
+from crawler.proxy import EgressProxy
+
+# What a page needs before its text can be taken for its own (visible Chinese characters, by trial on the demo web).
+ENOUGH_HAN = 60
+ENOUGH_LETTERS = 400
+SETTLE_SECONDS = 0.4
+QUIET_SECONDS = 4.0
+LOAD_SECONDS = 20.0
+PAGE_SECONDS = 40.0
+VIEWPORT: ViewportSize = {"width": 1366, "height": 768}
+SCREENSHOT_HEIGHT = 12_000
+DOM_BYTES = 8_000_000
+CHROMIUM_ARGUMENTS = (
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-extensions",
+    "--disable-default-apps",
+    "--no-default-browser-check",
+    "--mute-audio",
+    "--proxy-bypass-list=<-loopback>",
+    "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
+    "--disable-features=Translate,MediaRouter,OptimizationHints",
+)
+
+
+class NoBrowser(Exception):
+    """No Chromium can be started here; the message says what was tried and how to mend it."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A page as a browser showed it: its DOM, a full-page PNG, where it ended, and what it said on the way."""
+
+    final_url: str
+    dom: str
+    screenshot: bytes
+    note: str
+
+
+def needs_browser(markup: str, text: str) -> str:
+    """Why the static page does not carry its text, or an empty string when it does."""
+    han = len(re.findall(r"[\u4e00-\u9fff]", text))
+    letters = len(re.findall(r"\w", text))
+    if han >= ENOUGH_HAN or letters >= ENOUGH_LETTERS:
+        return ""
+    tree = LexborHTMLParser(markup)
+    scripts = tree.css("script")
+    if any(re.search(r"location\.(href|replace|assign)|window\.location\s*=", s.text() or "") for s in scripts):
+        return "script redirect"
+    if scripts:
+        root = tree.css_first("#app, #root, #__next, #main, [data-reactroot], [id*=app]")
+        return "empty application root" if root is not None else "little text, and scripts"
+    if tree.css_first("meta[http-equiv=refresh]") is not None:
+        return "meta redirect"
+    if tree.css_first("img, svg, canvas, video, iframe, picture") is not None:
+        return "little text, and pictures"
+    return ""
+
+
+def find_chromium() -> str | None:
+    """The system's Chromium or Chrome, or ``None`` so that Playwright's own is used."""
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    return next((path for path in map(shutil.which, names) if path), None)
+
+
+class Renderer:
+    """A Chromium behind the egress proxy, started when the first page needs it. ``close`` it at the end."""
+
+    def __init__(self, egress: Egress, profile: Mapping[str, Any], slots: int = 2) -> None:
+        self.egress = egress
+        self.profile = profile
+        self.version = ""
+        self._slots = asyncio.Semaphore(slots)
+        self._starting = asyncio.Lock()
+        self._stack = contextlib.AsyncExitStack()
+        self._browser: Browser | None = None
+        self._broken = ""
+
+    async def _start(self) -> Browser:
+        async with self._starting:
+            if self._broken:
+                raise NoBrowser(self._broken)
+            if self._browser is not None and self._browser.is_connected():
+                return self._browser
+            proxy = await self._stack.enter_async_context(EgressProxy(self.egress))
+            playwright: Playwright = await self._stack.enter_async_context(async_playwright())
+            try:
+                self._browser = await playwright.chromium.launch(
+                    executable_path=find_chromium(),
+                    args=[*CHROMIUM_ARGUMENTS, *sandbox_arguments()],
+                    proxy={"server": f"http://127.0.0.1:{proxy.port}", "bypass": "<-loopback>"},
+                    # Ctrl-C ends the crawl; the pages in hand are finished first, so the browser must not take it.
+                    handle_sigint=False,
+                    handle_sigterm=False,
+                )
+            except PlaywrightError as error:
+                first = str(error).strip().splitlines()[0]
+                self._broken = (
+                    f"Chromium does not start ({first}). `make setup` or `takedown doctor` says how to mend it."
+                )
+                raise NoBrowser(self._broken) from error
+            self.version = self._browser.version
+            return self._browser
+
+    async def view(self, url: str) -> View:
+        """Open ``url`` in a clean profile and keep what it shows.
+
+        Raises ``NoBrowser`` when there is no Chromium, ``TimeoutError`` or ``playwright`` errors when the page cannot
+        be shown in time.
+        """
+        async with self._slots:
+            browser = await self._start()
+            context = await browser.new_context(
+                **self.profile, viewport=VIEWPORT, accept_downloads=False, service_workers="block", locale="zh-CN"
+            )
+            try:
+                return await asyncio.wait_for(self._look(await context.new_page(), url), PAGE_SECONDS)
+            finally:
+                with contextlib.suppress(PlaywrightError, TimeoutError):
+                    await asyncio.wait_for(context.close(), 5)
+
+    async def _look(self, page: Page, url: str) -> View:
+        # A dialog would stop the page for ever; dismissing it is what a visitor does.
+        page.on("dialog", lambda dialog: asyncio.ensure_future(dialog.dismiss()))
+        note = ""
+        try:
+            await page.goto(url, wait_until="load", timeout=LOAD_SECONDS * 1000)
+            await page.wait_for_load_state("networkidle", timeout=QUIET_SECONDS * 1000)
+        except PlaywrightError as error:
+            if "Timeout" not in type(error).__name__:
+                raise
+            note = "the page did not come to rest"
+        await page.wait_for_timeout(SETTLE_SECONDS * 1000)
+        dom = await page.content()
+        height = await page.evaluate("Math.max(document.documentElement.scrollHeight, innerHeight)")
+        clip = {"x": 0, "y": 0, "width": VIEWPORT["width"], "height": min(int(height), SCREENSHOT_HEIGHT)}
+        screenshot = await page.screenshot(full_page=True, clip=clip, animations="disabled", timeout=15_000)  # type: ignore[arg-type]
+        if height > SCREENSHOT_HEIGHT:
+            note = f"the picture ends at {SCREENSHOT_HEIGHT} of {int(height)} pixels"
+        return View(page.url, dom.encode("utf-8", "replace")[:DOM_BYTES].decode("utf-8", "ignore"), screenshot, note)
+
+    async def close(self) -> None:
+        if self._browser is not None:
+            with contextlib.suppress(PlaywrightError):
+                await self._browser.close()
+        await self._stack.aclose()
+
+
+def sandbox_arguments() -> list[str]:
+    """Chromium's own sandbox cannot run as root; everywhere else it stays on."""
+    return ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []

@@ -1,0 +1,39 @@
+"""Scrapy's settings for this project. What differs from run to run is added by ``crawler.crawl``."""
+
+BOT_NAME = "takedown"
+SPIDER_MODULES = ["crawler.spiders"]
+NEWSPIDER_MODULE = "crawler.spiders"
+
+TWISTED_REACTOR = "twisted.internet.asyncioreactor.AsyncioSelectorReactor"
+SCHEDULER = "crawler.frontier.FrontierScheduler"
+DOWNLOAD_HANDLERS = {
+    "http": "crawler.downloader.EgressDownloadHandler",
+    "https": "crawler.downloader.EgressDownloadHandler",
+    # No other way out.
+    "data": None,
+    "file": None,
+    "ftp": None,
+    "s3": None,
+}
+# 900: nearer to the network than HttpCompression (590), Redirect (600) and Retry (550).
+DOWNLOADER_MIDDLEWARES = {"crawler.middlewares.ArchiveMiddleware": 900}
+TELNETCONSOLE_ENABLED = False
+
+ROBOTSTXT_OBEY = True
+ROBOTSTXT_USER_AGENT = "takedown"
+CONCURRENT_REQUESTS = 32
+CONCURRENT_REQUESTS_PER_DOMAIN = 2
+DOWNLOAD_DELAY = 0.25
+DOWNLOAD_TIMEOUT = 30
+DOWNLOAD_MAXSIZE = 64 * 1024 * 1024
+DOWNLOAD_WARNSIZE = 0
+RETRY_TIMES = 2
+REDIRECT_MAX_TIMES = 10
+# A refusal is evidence too (of cloaking, of a closed site): every status reaches the spider.
+HTTPERROR_ALLOW_ALL = True
+
+LOG_LEVEL = "INFO"
+DEFAULT_REQUEST_HEADERS = {
+    "Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+    "Accept-Language": "zh-CN,zh;q=0.9,en;q=0.5",
+}
