@@ -34,9 +34,9 @@ def read_apk(content: bytes, url: str) -> Target:
             certificates = (apk.get_certificate_der(name) for name in apk.get_signature_names())
             signers = [hashlib.sha256(der).hexdigest() for der in certificates if der]
         except Exception as error:  # the parser raises whatever a hostile file provokes in it
-            raise BadPackage(f"{url} is not a readable Android package: {type(error).__name__}: {error}") from error
+            raise BadPackage(f"{url} 不是可读取的安卓安装包（{type(error).__name__}：{error}）") from error
     if not package:
-        raise BadPackage(f"{url} has no package name")
+        raise BadPackage(f"{url} 没有包名")
     facts = {
         "package": package,
         "label": str(label or "")[:120],

@@ -22,7 +22,7 @@ from crawler.render import Renderer
 from crawler.seeds import SeedList
 from crawler.spiders.sites import SitesSpider
 from crawler.urls import scope_hosts
-from data.records import Run
+from data.records import Kind, Run
 from data.store import Store, now
 
 DESKTOP = (
@@ -108,6 +108,10 @@ def crawl(
     )  # fmt: skip
     stopped = _drive(job, delay)
     archive.close()
+    # Only now are all the pages known that offer an app, whichever was fetched first.
+    for app in store.targets():
+        if app.kind is Kind.APP and "download" in app.facts:
+            store.link_evidence(app.key, run.id, "package_link", app.facts["download"])
     counts = frontier.counts()
     report: dict[str, Any] = {
         "counts": counts,
@@ -157,7 +161,7 @@ def _drive(job: Job, delay: float) -> bool:
     process.crawl(crawler, job=job)
     process.start()
     if not outcome["reason"]:
-        raise CrawlError(f"The crawl did not start; the reason is in {log}.")
+        raise CrawlError(f"采集未能启动，原因见 {log}。")
     return outcome["reason"] != "finished"
 
 

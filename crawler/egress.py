@@ -48,7 +48,7 @@ class ConnectTo:
                 name, _, rest = rest.partition(":")
             fields.append(name)
         if len(fields) != 4 or rest or value.count(":") < 3 or not all(p == "" or p.isdigit() for p in fields[1::2]):
-            raise BadConnectTo(f"{value} is not HOST:PORT:ADDRESS:PORT (for example ::127.0.0.1:8100).")
+            raise BadConnectTo(f"{value} 不是“主机:端口:地址:端口”的形式（例如 ::127.0.0.1:8100）。")
         return cls(fields[0].lower(), fields[1], fields[2], fields[3])
 
     def matches(self, host: str, port: int) -> bool:
@@ -91,7 +91,7 @@ class Egress:
         found = await _lookup(host, port)
         allowed = [address for address in found if self.permits(ipaddress.ip_address(address))]
         if not allowed:
-            why = f"{host} resolves to {', '.join(found)}, which is not a public address"
+            why = f"{host} 解析为 {', '.join(found)}，不是公网地址，出口策略不允许访问"
             self.refused[host] = why
             raise Refused(why)
         return allowed

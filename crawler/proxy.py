@@ -61,7 +61,7 @@ class EgressProxy:
         else:
             parts = urlsplit(target.decode("ascii", "replace"))
             if parts.scheme != "http" or not parts.hostname:
-                await _answer(writer, 400, "only http is proxied")
+                await _answer(writer, 400, "只代理 http")
                 return
             upstream = await self._connect(writer, parts.hostname, parts.port or 80)
             if upstream is None:
@@ -92,9 +92,9 @@ class EgressProxy:
             await _answer(writer, 403, str(error))
             return None
         except OSError as error:
-            await _answer(writer, 502, f"{host} does not resolve: {error}")
+            await _answer(writer, 502, f"{host} 无法解析：{error}")
             return None
-        await _answer(writer, 502, f"{host} does not answer")
+        await _answer(writer, 502, f"{host} 无应答")
         return None
 
 

@@ -68,14 +68,14 @@ def needs_browser(markup: str, text: str) -> str:
     tree = LexborHTMLParser(markup)
     scripts = tree.css("script")
     if any(re.search(r"location\.(href|replace|assign)|window\.location\s*=", s.text() or "") for s in scripts):
-        return "script redirect"
+        return "脚本跳转"
     if scripts:
         root = tree.css_first("#app, #root, #__next, #main, [data-reactroot], [id*=app]")
-        return "empty application root" if root is not None else "little text, and scripts"
+        return "空的应用根节点" if root is not None else "文字少而有脚本"
     if tree.css_first("meta[http-equiv=refresh]") is not None:
-        return "meta redirect"
+        return "页面声明跳转"
     if tree.css_first("img, svg, canvas, video, iframe, picture") is not None:
-        return "little text, and pictures"
+        return "文字少而有图片"
     return ""
 
 
@@ -117,9 +117,7 @@ class Renderer:
                 )
             except PlaywrightError as error:
                 first = str(error).strip().splitlines()[0]
-                self._broken = (
-                    f"Chromium does not start ({first}). `make setup` or `takedown doctor` says how to mend it."
-                )
+                self._broken = f"无法启动 Chromium（{first}）；运行 make setup 或 takedown doctor 查看解决办法"
                 raise NoBrowser(self._broken) from error
             self.version = self._browser.version
             return self._browser
@@ -151,14 +149,14 @@ class Renderer:
         except PlaywrightError as error:
             if "Timeout" not in type(error).__name__:
                 raise
-            note = "the page did not come to rest"
+            note = "页面未能静止"
         await page.wait_for_timeout(SETTLE_SECONDS * 1000)
         dom = await page.content()
         height = await page.evaluate("Math.max(document.documentElement.scrollHeight, innerHeight)")
         clip = {"x": 0, "y": 0, "width": VIEWPORT["width"], "height": min(int(height), SCREENSHOT_HEIGHT)}
         screenshot = await page.screenshot(full_page=True, clip=clip, animations="disabled", timeout=15_000)  # type: ignore[arg-type]
         if height > SCREENSHOT_HEIGHT:
-            note = f"the picture ends at {SCREENSHOT_HEIGHT} of {int(height)} pixels"
+            note = f"截图止于 {SCREENSHOT_HEIGHT} 像素，全页共 {int(height)} 像素"
         return View(page.url, dom.encode("utf-8", "replace")[:DOM_BYTES].decode("utf-8", "ignore"), screenshot, note)
 
     async def close(self) -> None:

@@ -39,15 +39,15 @@ def read_seeds(path: Path) -> SeedList:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise SeedError(f"Cannot read the seed list {path}: {error.strerror}.") from error
+        raise SeedError(f"无法读取种子清单 {path}（{error.strerror}）。") from error
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
         text = content.decode("gb18030", "replace")
     seeds = parse_seeds(text)
     if not seeds.urls:
-        named = "".join(f" Line {r.number} was refused: {r.why}." for r in seeds.refused[:5])
-        raise SeedError(f"The seed list {path} holds no usable address.{named} Write one address or host a line.")
+        named = "".join(f"第 {r.number} 行未采用：{r.why}。" for r in seeds.refused[:5])
+        raise SeedError(f"种子清单 {path} 中没有可用的网址。{named}请每行写一个网址或主机名。")
     return seeds
 
 
@@ -73,10 +73,10 @@ def parse_seeds(text: str) -> SeedList:
 
 def _address(line: str) -> str:
     if re.search(r"\s", line):
-        raise BadURL("an address has no spaces")
+        raise BadURL("网址中不应有空格")
     if re.match(r"[a-z][a-z0-9+.-]*:(//|(?!\d+(/|$)))", line, re.I):
         return canonical(line)
     host = re.split(r"[/:?#]", line.lstrip("/"), maxsplit=1)[0]
     if "." not in host.replace("。", ".") and host != "localhost":
-        raise BadURL(f"{host or line} is neither an address nor a host name")
+        raise BadURL(f"{host or line} 既不是网址也不是主机名")
     return canonical("http://" + line.lstrip("/"))

@@ -24,7 +24,7 @@ def host_to_ascii(host: str) -> str:
     try:
         return idna.encode(host, uts46=True).decode()
     except idna.IDNAError as error:
-        raise BadURL(f"{host} is not a host name") from error
+        raise BadURL(f"{host} 不是主机名") from error
 
 
 def canonical(url: str, base: str = "") -> str:
@@ -36,14 +36,14 @@ def canonical(url: str, base: str = "") -> str:
         parts = urlsplit(urljoin(base, url.strip()))
         port = parts.port
     except ValueError as error:
-        raise BadURL(f"not an address: {error}") from error
+        raise BadURL(f"不是网址（{error}）") from error
     if parts.scheme not in _DEFAULT_PORTS:
-        raise BadURL(f"only http and https are fetched, not {parts.scheme or 'nothing'}:")
+        raise BadURL(f"只采集 http 与 https，不采集 {parts.scheme or '无协议'}:")
     if parts.username is not None or parts.password is not None:
-        raise BadURL("an address with a user name or password is not fetched")
+        raise BadURL("不采集带有用户名或密码的网址")
     host = host_to_ascii(parts.hostname or "")
     if not host or not re.fullmatch(r"[0-9a-z_.:-]+", host) or ".." in host:
-        raise BadURL(f"{parts.hostname or 'nothing'} is not a host name")
+        raise BadURL(f"{parts.hostname or '空'} 不是主机名")
     netloc = f"[{host}]" if ":" in host else host
     if port and port != _DEFAULT_PORTS[parts.scheme]:
         netloc = f"{netloc}:{port}"
@@ -53,7 +53,7 @@ def canonical(url: str, base: str = "") -> str:
         query = urlencode([(k, v) for k, v in parse_qsl(query, keep_blank_values=True) if not _TRACKING.match(k)])
     spelled = urlunsplit((parts.scheme, netloc, path or "/", quote(query, safe="%=&+:/?@!$'()*,;~-._[]"), ""))
     if len(spelled) > MAX_LENGTH:
-        raise BadURL(f"longer than {MAX_LENGTH} characters")
+        raise BadURL(f"网址超过 {MAX_LENGTH} 个字符")
     return spelled
 
 

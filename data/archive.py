@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from warcio.archiveiterator import ArchiveIterator
+from warcio.exceptions import ArchiveLoadFailed
 
 from data.records import Digests, Piece
 
@@ -24,10 +25,10 @@ def read_piece(home: Path, piece: Piece) -> bytes:
             stream.seek(piece.offset)
             record = next(iter(ArchiveIterator(stream)))
             content: bytes = record.raw_stream.read()
-    except (OSError, StopIteration) as error:
-        raise EvidenceError(f"No record at {path}:{piece.offset}: {error}.") from error
+    except (OSError, StopIteration, ArchiveLoadFailed) as error:
+        raise EvidenceError(f"{path} 的 {piece.offset} 处没有记录（{error}）。") from error
     if Digests.of(content).sha256 != piece.sha256:
-        raise EvidenceError(f"The record at {path}:{piece.offset} is not the one that was captured.")
+        raise EvidenceError(f"{path} 的 {piece.offset} 处的记录与采集时不符。")
     return content
 
 

@@ -133,9 +133,9 @@ def _load(name: str, kind: type[T]) -> T:
     try:
         return TypeAdapter(kind).validate_python(yaml.safe_load(path.read_text("utf8")))
     except OSError as error:
-        raise FactsError(f"{path} cannot be read: {error.strerror}.") from error
+        raise FactsError(f"无法读取 {path}（{error.strerror}）。") from error
     except (yaml.YAMLError, ValidationError) as error:
-        raise FactsError(f"{path} is not as its schema asks: {error}") from error
+        raise FactsError(f"{path} 的内容不合格式要求：{error}") from error
 
 
 @cache

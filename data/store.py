@@ -63,19 +63,19 @@ class Store:
             elif self.db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
                 raise sqlite3.DatabaseError("quick_check failed")
         except sqlite3.OperationalError as error:
-            raise StoreError(f"Cannot open the database {self.path}: {error}.") from error
+            raise StoreError(f"无法打开数据库 {self.path}（{error}）。") from error
         except sqlite3.DatabaseError as error:
             raise CorruptStore(self._damage(error)) from error
         except OSError as error:
-            raise StoreError(f"Cannot write to {home}: {error.strerror}.") from error
+            raise StoreError(f"无法写入工作目录 {home}（{error.strerror}），请检查权限与磁盘空间。") from error
 
     def _damage(self, error: sqlite3.DatabaseError) -> str:
         backups = self.backups()
         if not backups:
-            return f"The database {self.path} is damaged ({error}) and has no backup; move it away to start afresh."
+            return f"数据库 {self.path} 已损坏（{error}），且没有备份；将其移走后可重新开始。"
         return (
-            f"The database {self.path} is damaged ({error}). The newest backup is {backups[-1]}: "
-            f"move the damaged file and its -wal and -shm away, then copy the backup to {self.path}."
+            f"数据库 {self.path} 已损坏（{error}）。最新备份为 {backups[-1]}："
+            f"请移走损坏的文件及其 -wal、-shm，再将备份复制为 {self.path}。"
         )
 
     def close(self) -> None:
@@ -144,7 +144,7 @@ class Store:
         """Raises ``StoreError`` when there is no such run."""
         row = self._one("SELECT record FROM runs WHERE id=?", (run_id,))
         if row is None:
-            raise StoreError(f"No run {run_id}.")
+            raise StoreError(f"没有编号为 {run_id} 的采集任务。")
         return _run.validate_json(row["record"])
 
     def runs(self) -> list[Run]:
@@ -186,18 +186,20 @@ class Store:
                 )
                 sql.execute("INSERT OR IGNORE INTO evidence VALUES (?,?)", (target.key, capture.id))
 
-    def add_evidence(self, key: str, url: str, run_id: str) -> None:
-        """Make the run's capture of ``url`` evidence about the target too (the page that offers an app)."""
+    def link_evidence(self, key: str, run_id: str, kind: str, value: str) -> None:
+        """Make every capture of the run that names this identifier evidence about the target (pages that offer an app)."""
         with self.transaction() as sql:
             sql.execute(
-                "INSERT OR IGNORE INTO evidence SELECT ?, id FROM captures WHERE url=? AND run_id=?", (key, url, run_id)
+                "INSERT OR IGNORE INTO evidence SELECT ?, id FROM captures WHERE run_id=? AND EXISTS (SELECT 1 FROM"
+                " json_each(record, '$.identifiers') WHERE value->>'kind'=? AND value->>'value'=?)",
+                (key, run_id, kind, value),
             )
 
     def capture(self, capture_id: str) -> Capture:
         """Raises ``StoreError`` when there is no such capture."""
         row = self._one("SELECT record FROM captures WHERE id=?", (capture_id,))
         if row is None:
-            raise StoreError(f"No capture {capture_id}.")
+            raise StoreError(f"没有编号为 {capture_id} 的采集记录。")
         return _capture.validate_json(row["record"])
 
     def captures(self, run_id: str | None = None) -> Iterator[Capture]:
@@ -263,7 +265,7 @@ class Store:
             for row in list(self._rows(sql, (key, EVIDENCE_SHOWN)))
         )
         if not evidence:
-            raise StoreError(f"Nothing captured and scored for {key}.")
+            raise StoreError(f"{key} 尚无已评分的采集记录。")
         best = evidence[0][1]
         # Weak pages of a strong target say nothing about it: only those at least half as sure stand as evidence.
         evidence = tuple(pair for pair in evidence if pair[1].score >= best.score / 2)
@@ -282,7 +284,7 @@ class Store:
         """Raises ``StoreError`` when there is no such target."""
         row = self._one("SELECT * FROM targets WHERE key=?", (key,))
         if row is None:
-            raise StoreError(f"No target {key}.")
+            raise StoreError(f"没有对象 {key}。")
         return Target(
             Kind(row["kind"]),
             row["identity"],
@@ -326,7 +328,7 @@ class Store:
         """Raises ``StoreError`` when there is no such case."""
         row = self._one("SELECT * FROM cases WHERE id=?", (case_id,))
         if row is None:
-            raise StoreError(f"No case {case_id}.")
+            raise StoreError(f"没有案件 {case_id}。")
         return self._case(row)
 
     def cases(self, *states: State) -> list[Case]:
@@ -346,7 +348,7 @@ class Store:
         with self.transaction() as sql:
             case = self.case(decision.case_id)
             if case.state not in set(expect):
-                raise StaleCase(f"Case {case.id} is {case.state} by now; look at it again before deciding.")
+                raise StaleCase(f"案件 {case.id} 的状态已变为 {case.state}，请重新查看后再决定。")
             sql.execute(
                 "INSERT INTO decisions (case_id, record) VALUES (?,?)",
                 (decision.case_id, _decision.dump_json(decision).decode()),

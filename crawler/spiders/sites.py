@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+COMPLETE = "静态页面文字完整"
+
 # Not pages: what they carry is archived with the page that shows it, or not at all.
 _SKIPPED = (
     ".jpg", ".jpeg", ".png", ".gif", ".webp", ".svg", ".ico", ".css", ".js", ".mjs", ".json", ".xml", ".mp4",
@@ -74,11 +76,11 @@ class SitesSpider(scrapy.Spider):
             elif response.body.startswith(MAGIC):
                 self._package(response, link)
             else:
-                self._commit(response, link, "not a page", None, Page("", "und", "", ()), "", (), [])
+                self._commit(response, link, "不是网页", None, Page("", "und", "", ()), "", (), [])
         except Exception as error:
             # The evidence is in the archive whatever our reading of it ran into; say so, and let the run go on.
             logger.exception("cannot read %s", response.url)
-            self._end(link, "failed", f"cannot be read: {type(error).__name__}: {error}")
+            self._end(link, "failed", f"无法读取内容（{type(error).__name__}：{error}）")
         self.job.tell()
 
     def failed(self, failure: Failure) -> None:
@@ -86,8 +88,8 @@ class SitesSpider(scrapy.Spider):
         link: Link = failure.request.meta["link"]  # type: ignore[attr-defined]
         error = failure.value
         if isinstance(error, IgnoreRequest):
-            why = str(error) or "refused"
-            self._end(link, "refused", "robots.txt forbids it" if "robots.txt" in why else why)
+            why = str(error) or "未采集"
+            self._end(link, "refused", "robots.txt 不允许" if "robots.txt" in why else why)
         else:
             self._end(link, "failed", f"{type(error).__name__}: {error}")
         self.job.tell()
@@ -111,40 +113,41 @@ class SitesSpider(scrapy.Spider):
                 rendered.text if len(rendered.text) >= len(page.text) // 2 else page.text,
                 (*rendered.anchors, *(anchor for anchor in page.anchors if anchor.url not in known)),
             )
-        self._commit(response, link, why, view, page, markup, find_identifiers(page.text, markup), [])
+        packages = (Identifier("package_link", a.url) for a in page.anchors if is_package(a.url))
+        self._commit(response, link, why, view, page, markup, (*find_identifiers(page.text, markup), *packages), [])
 
     async def _view(self, response: TextResponse, page: Page) -> tuple[str, View | None]:
         if self.job.render == "never":
             missing = needs_browser(response.text, page.text)
-            return (f"not rendered (--render never): {missing}" if missing else "static text is complete"), None
+            return (f"未渲染（--render never）：{missing}" if missing else COMPLETE), None
         why = needs_browser(response.text, page.text) if response.status < 400 else ""
         if not why and self.job.interest(page.text) >= self.job.near:
-            why = "near or above the review threshold"
+            why = "评分接近或高于复核阈值"
         if not why and self.job.render == "always":
-            why = "--render always"
+            why = "要求全部渲染"
         if not why:
-            return "static text is complete", None
+            return COMPLETE, None
         try:
             view = await self.job.renderer.view(response.url)
         except NoBrowser as error:
             self.job.unseen += 1
-            return f"should be rendered ({why}), but: {error}", None
+            return f"需要渲染（{why}），但{error}", None
         except (PlaywrightError, TimeoutError) as error:
             self.job.unseen += 1
             first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            return f"should be rendered ({why}), but the browser gave up: {first}", None
+            return f"需要渲染（{why}），但浏览器未能完成：{first}", None
         self.job.rendered += 1
-        return f"{why}; {view.note}" if view.note else why, view
+        return f"{why}；{view.note}" if view.note else why, view
 
     def _package(self, response: Response, link: Link) -> None:
         try:
-            app = read_apk(response.body, response.url)
+            app = read_apk(response.body, link.url)
         except BadPackage as error:
             self._commit(response, link, str(error), None, Page("", "und", "", ()), "", (), [])
             return
         text = "\n".join(f"{name}: {value}" for name, value in app.facts.items())
         page = Page(app.title, "zh", text, ())
-        self._commit(response, link, "an Android package", None, page, "", (), [app])
+        self._commit(response, link, "安卓安装包", None, page, "", (), [app])
 
     def _commit(
         self,
@@ -199,8 +202,6 @@ class SitesSpider(scrapy.Spider):
         )
         with job.store.transaction():
             job.store.save_capture(capture, targets)
-            for app in apps:
-                job.store.add_evidence(app.key, link.referrer, job.run.id)
             for listing in listings:
                 if not listing.alone:
                     self._save_listing(capture, listing.target, listing.text)
@@ -226,10 +227,14 @@ class SitesSpider(scrapy.Spider):
         if link.depth >= job.max_depth:
             return
         for anchor in anchors:
-            path = anchor.url.partition("?")[0].lower()
-            if path.endswith(_SKIPPED):
+            if anchor.url.partition("?")[0].lower().endswith(_SKIPPED):
                 continue
-            package = path.endswith(".apk")
+            package = is_package(anchor.url)
             # A package is part of the page that offers it, wherever it is kept.
             if in_scope(anchor.url, job.scope) or package or job.outward:
                 yield Link(anchor.url, link.depth + 1, round(interest + (0.5 if package else 0.0), 3), url)
+
+
+def is_package(url: str) -> bool:
+    """Whether a link leads to an Android package, by its name."""
+    return url.partition("?")[0].lower().endswith(".apk")

@@ -1,0 +1,105 @@
+"""The classifier's interface: a text in, a judgement out. The transformer of a later version stands behind the same."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+
+from classifier.model import TEXT_LIMIT, LinearModel
+from classifier.reasons import reasons
+from data.facts import ROOT, taxonomy
+from data.records import Capture, Score, Span
+
+SHIPPED = ROOT / "model" / "linear.safetensors"
+BATCH = 64
+# Reasons are worth their time where somebody may look; below this an empty list is the honest answer.
+REASONS_FROM = 0.1
+INDICATOR_FROM = 0.5
+FEWEST_LETTERS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What the model says of one text; ``Score`` without the capture it belongs to."""
+
+    score: float
+    genre: str
+    indicators: dict[str, float]
+    spans: tuple[Span, ...]
+    counter: tuple[Span, ...]
+    note: str
+
+
+class Judge:
+    """A loaded model that judges texts and captures. Raises ``ModelError`` when the model cannot be loaded."""
+
+    def __init__(self, path: Path = SHIPPED) -> None:
+        self.model = LinearModel.load(path)
+        self.version = self.model.version
+
+    def interest(self, text: str) -> float:
+        """Just the probability that the text is an offer; what the crawler asks of every page."""
+        return 0.0 if _unreadable(text) else self.model.predict(text)["offer"]
+
+    def judge(self, text: str) -> Judgement:
+        """Judge one text. Whatever the text is, it is answered."""
+        return next(self.judge_all([text]))
+
+    def judge_all(self, texts: Iterable[str]) -> Iterator[Judgement]:
+        """Judge texts in batches."""
+        pending = iter(texts)
+        while batch := list(islice(pending, BATCH)):
+            for text, row in zip(batch, self.model.probabilities(batch), strict=True):
+                yield self._judgement(text, dict(zip(self.model.heads, map(float, row), strict=True)))
+
+    def _judgement(self, text: str, probabilities: dict[str, float]) -> Judgement:
+        unreadable = _unreadable(text)
+        if unreadable:
+            return Judgement(0.0, "other", {}, (), (), unreadable)
+        genres = {name[6:]: p for name, p in probabilities.items() if name.startswith("genre:")}
+        indicators = {name: round(probabilities[name], 4) for name in taxonomy().indicators if name in probabilities}
+        score = round(probabilities["offer"], 4)
+        spans: tuple[Span, ...] = ()
+        counter: tuple[Span, ...] = ()
+        if score >= REASONS_FROM:
+            spans, counter = reasons(self.model, text[:TEXT_LIMIT], probabilities, INDICATOR_FROM)
+        return Judgement(score, max(genres, key=genres.__getitem__), indicators, spans, counter, _caution(text))
+
+    def score(self, captures: Iterable[Capture]) -> Iterator[Score]:
+        """Score captures, in order."""
+        pending = iter(captures)
+        while batch := list(islice(pending, BATCH)):
+            for capture, found in zip(batch, self.judge_all([c.text for c in batch]), strict=True):
+                yield Score(
+                    capture.id,
+                    self.version,
+                    found.score,
+                    found.genre,
+                    found.indicators,
+                    found.spans,
+                    found.counter,
+                    found.note,
+                    datetime.now(UTC),
+                )
+
+
+def _unreadable(text: str) -> str:
+    """Why the model does not judge at all, or an empty string."""
+    letters = len(re.findall(r"[^\W\d_]", text[:TEXT_LIMIT]))
+    return f"只有{letters}个文字，未作判断" if letters < FEWEST_LETTERS else ""
+
+
+def _caution(text: str) -> str:
+    """Why a judgement should be trusted less, or an empty string."""
+    sample = text[:TEXT_LIMIT]
+    letters = len(re.findall(r"[^\W\d_]", sample))
+    han = len(re.findall(r"[\u3400-\u9fff]", sample))
+    if han * 10 < letters:
+        return "中文很少，模型未就此类文字训练"
+    if han < 40:
+        return "文字很少，判断把握有限"
+    return "仅判断了开头部分" if len(text) > TEXT_LIMIT else ""

@@ -1,0 +1,92 @@
+"""Training the linear model from the corpus: grouped folds, a logistic head per question, Platt calibration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedGroupKFold
+
+from classifier import features
+from classifier.corpus import Text
+from classifier.model import TEXT_LIMIT, Head, LinearModel, design, vectoriser
+from classifier.normalise import normalise
+from data.facts import taxonomy
+
+FOLDS = 5
+SEED = 20210915
+FEWEST = 8
+
+
+class TooLittle(Exception):
+    """The corpus cannot carry a model; the message says what is missing."""
+
+
+def train(
+    texts: Sequence[Text], told: Callable[[str], None] = lambda _: None
+) -> tuple[LinearModel, NDArray[np.float64]]:
+    """Fit a model to the texts (borderline ones are left out) and return it with its out-of-fold offer scores.
+
+    The scores, shape ``(texts used,)``, are each text's calibrated probability from a model that never saw its group.
+    Raises ``TooLittle`` when a class has too few texts or groups.
+    """
+    used = [text for text in texts if text.label != "borderline"]
+    offer = np.array([text.label == "positive" for text in used])
+    groups = np.array([text.group or text.id or str(index) for index, text in enumerate(used)])
+    if min(offer.sum(), (~offer).sum()) < FEWEST or len(set(groups)) < FOLDS:
+        raise TooLittle(f"训练至少需要正反例各 {FEWEST} 篇、分属 {FOLDS} 个组。")
+    normals = [normalise(text.text[:TEXT_LIMIT]) for text in used]
+    shape = np.array([features.vector(normal) for normal in normals], dtype=np.float32)
+    folds = list(StratifiedGroupKFold(FOLDS, shuffle=True, random_state=SEED).split(shape, offer, groups))
+
+    # Each fold's n-grams and scales are fitted without the held-out groups, and serve every head.
+    told("n-grams and features")
+    split = []
+    for fit, held in folds:
+        ngrams = vectoriser().fit([normals[i].text for i in fit])
+        mean, scale = shape[fit].mean(0), shape[fit].std(0) + 1e-3
+        split.append((fit, held, *(design(ngrams, mean, scale, [normals[i] for i in part]) for part in (fit, held))))
+    ngrams = vectoriser().fit([normal.text for normal in normals])
+    mean, scale = shape.mean(0), shape.std(0) + 1e-3
+    everything = design(ngrams, mean, scale, normals)
+
+    heads: dict[str, Head] = {}
+    outside = np.zeros(len(used))
+    for name, truth in _questions(used).items():
+        if truth.sum() < FEWEST:
+            continue
+        told(name)
+        margins = np.zeros(len(used))
+        for fit, held, fit_x, held_x in split:
+            margins[held] = _fit(fit_x, truth[fit]).decision_function(held_x) if truth[fit].any() else -5.0
+        slope, shift = _calibrate(margins, truth)
+        whole = _fit(everything, truth)
+        heads[name] = Head(whole.coef_[0].astype(np.float32), float(whole.intercept_[0]), slope, shift)
+        if name == "offer":
+            outside = 1 / (1 + np.exp(-(margins * slope + shift)))
+    return LinearModel(ngrams, mean, scale, heads), outside
+
+
+def _questions(texts: Sequence[Text]) -> dict[str, NDArray[np.bool_]]:
+    facts = taxonomy()
+    questions = {"offer": np.array([text.label == "positive" for text in texts])}
+    for indicator in facts.indicators:
+        questions[indicator] = np.array(
+            [indicator in (*text.activities, *text.roles, *text.audience) for text in texts]
+        )
+    for genre in facts.genres:
+        questions[f"genre:{genre.id}"] = np.array([text.genre == genre.id for text in texts])
+    return questions
+
+
+def _fit(matrix: sp.csr_matrix, truth: NDArray[np.bool_]) -> LogisticRegression:
+    return LogisticRegression(C=1.0, class_weight="balanced", max_iter=2000).fit(matrix, truth)
+
+
+def _calibrate(margins: NDArray[np.float64], truth: NDArray[np.bool_]) -> tuple[float, float]:
+    """Platt's sigmoid on out-of-fold margins (Platt 1999): slope and shift."""
+    platt = LogisticRegression(C=100.0).fit(margins[:, None], truth)
+    return float(platt.coef_[0, 0]), float(platt.intercept_[0])

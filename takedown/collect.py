@@ -1,0 +1,248 @@
+"""``crawl``, ``score``, ``run`` and ``hits``: from a list of addresses to targets, best first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.markup import escape
+from rich.table import Table
+
+from classifier.judge import Judge
+from classifier.model import ModelError
+from crawler.crawl import Progress as CrawlProgress
+from crawler.crawl import crawl as crawl_seeds
+from crawler.egress import BadConnectTo, ConnectTo, Egress
+from crawler.seeds import SeedList, read_seeds
+from data.facts import taxonomy, thresholds
+from data.records import Hit, Run
+from data.store import Store
+from review import flow
+from takedown.config import load
+from takedown.console import err, local, out, print_json, progress
+
+KINDS = {"site": "网站", "app": "应用", "miniprogram": "小程序"}
+TROUBLES_SHOWN = 12
+
+
+class NothingCollected(Exception):
+    """A crawl that ended without a single page is a failure, not a quiet success."""
+
+
+def parse_connect_to(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> tuple[ConnectTo, ...]:
+    try:
+        return tuple(ConnectTo.parse(value) for value in values)
+    except BadConnectTo as error:
+        raise click.BadParameter(str(error)) from error
+
+
+def crawl_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that ``crawl`` and ``run`` share."""
+    for option in (
+        click.option("--connect-to", multiple=True, callback=parse_connect_to, metavar="主机:端口:地址:端口",
+                     help="同 curl：把对某主机的连接改送到另一地址，空字段表示任意；可重复。"),
+        click.option("--outward", is_flag=True, help="也跟随链接到种子以外的主机（默认只在种子的主机内）。"),
+        click.option("--render", type=click.Choice(["auto", "never", "always"]), default="auto", show_default=True,
+                     help="何时用浏览器打开页面。"),
+        click.option("--max-depth", type=click.IntRange(0), default=3, show_default=True, help="距种子的最多链接数。"),
+        click.option("--max-pages", type=click.IntRange(1), default=10_000, show_default=True, help="最多采集页数。"),
+        click.option("--seeds", "seed_file", type=click.Path(path_type=Path), required=True,
+                     help="种子清单：每行一个网址或主机名，# 后为注释。"),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+@click.command(epilog="例：takedown crawl --seeds 清单.txt --max-depth 2")
+@crawl_options
+@click.pass_obj
+def crawl(home: Path, /, seed_file: Path, **options: Any) -> None:
+    """采集：从种子清单出发抓取网页，固定证据。Ctrl-C 停止后再次运行同一命令会继续。"""
+    with Store(home) as store:
+        collect(store, read_seeds(seed_file), _judge(), **options)
+
+
+@click.command(epilog="例：takedown score")
+@click.option("--rescore", is_flag=True, help="对已评过分的采集记录也重新评分。")
+@click.pass_obj
+def score(home: Path, rescore: bool) -> None:
+    """评分：用当前模型评定尚未评分的采集记录，并把达到阈值的对象列入待审。"""
+    with Store(home) as store:
+        score_captures(store, Judge(), rescore)
+
+
+@click.command(epilog="例：takedown run --seeds 清单.txt --connect-to ::127.0.0.1:8100")
+@crawl_options
+@click.pass_obj
+def run(home: Path, /, seed_file: Path, **options: Any) -> None:
+    """采集并评分（crawl 与 score 一次完成）。"""
+    judge = Judge()
+    with Store(home) as store:
+        collect(store, read_seeds(seed_file), judge, **options)
+        score_captures(store, judge, rescore=False)
+
+
+@click.command(epilog="例：takedown hits --min-score 0.8 --json | jq .identity")
+@click.option("--json", "as_json", is_flag=True, help="每行输出一个 JSON 对象。")
+@click.option("--min-score", type=click.FloatRange(0, 1), default=None, help="最低得分；默认为复核阈值。")
+@click.pass_obj
+def hits(home: Path, as_json: bool, min_score: float | None) -> None:
+    """命中：列出疑似对象，得分高的在前。"""
+    least = thresholds().review if min_score is None else min_score
+    with Store(home) as store:
+        found = store.hits(least)
+        if as_json:
+            for hit in found:
+                print_json(hit_record(hit))
+            return
+        out.print(hit_table(list(found), least))
+
+
+def collect(
+    store: Store,
+    seeds: SeedList,
+    judge: Judge | None,
+    *,
+    max_pages: int = 10_000,
+    max_depth: int = 3,
+    render: str = "auto",
+    outward: bool = False,
+    connect_to: tuple[ConnectTo, ...] = (),
+    delay: float | None = None,
+) -> Run:
+    """Crawl with progress and tell what came of it. Raises ``NothingCollected``, or ``click.exceptions.Exit`` when stopped."""
+    config = load(store.home)
+    for line in seeds.refused:
+        err.print(f"[yellow]清单第 {line.number} 行未采用：{escape(line.why)}（{escape(line.line.strip()[:80])}）[/]")
+    if seeds.repeated:
+        err.print(f"清单中有 {seeds.repeated} 行重复，已合并。")
+    with progress("采集") as display:
+        task = display.add_task("", total=None)
+
+        def tell(now: CrawlProgress) -> None:
+            done = now.counts.get("done", 0)
+            total = sum(now.counts.values())
+            text = f"{done} 页，渲染 {now.rendered}，待采 {now.counts.get('waiting', 0)}"
+            display.update(task, completed=total - now.counts.get("waiting", 0), total=total, description=text)
+
+        result = crawl_seeds(
+            store,
+            seeds,
+            Egress(connect_to, config.allowed),
+            max_pages=max_pages,
+            max_depth=max_depth,
+            render=render,
+            outward=outward,
+            delay=config.crawl.delay if delay is None else delay,
+            near=thresholds().near,
+            interest=judge.interest if judge else lambda _: 0.0,
+            progress=tell,
+        )
+    _tell_run(result)
+    if result.report["interrupted"]:
+        err.print("已停止；再次运行同一命令将从停下处继续。")
+        raise click.exceptions.Exit(1)
+    if not result.report["counts"].get("done"):
+        raise NothingCollected("没有采集到任何页面；请检查清单中的主机能否访问。")
+    return result
+
+
+def score_captures(store: Store, judge: Judge, rescore: bool) -> int:
+    """Score what waits for it, open cases for what reaches the threshold, and say how many. Returns the captures scored."""
+    pending = list(store.captures()) if rescore else list(store.unscored(judge.version))
+    done = 0
+    with progress("评分") as display:
+        task = display.add_task("", total=len(pending))
+        batch = []
+        for result in judge.score(pending):
+            batch.append(result)
+            done += 1
+            if len(batch) == 200:
+                store.save_scores(batch)
+                batch.clear()
+            display.update(task, advance=1, description=f"{done}/{len(pending)}")
+        store.save_scores(batch)
+    opened = flow.fill(store, thresholds().review)
+    out.print(f"评分 {done} 条采集记录（模型 {judge.version}），新列入或重新列入待审 {opened} 件。")
+    return done
+
+
+def _judge() -> Judge | None:
+    try:
+        return Judge()
+    except ModelError as error:
+        err.print(f"[yellow]{escape(str(error))}本次采集不按评分排序。[/]")
+        return None
+
+
+def _tell_run(run: Run) -> None:
+    report = run.report
+    counts = report["counts"]
+    out.print(
+        f"采集 {counts.get('done', 0)} 页（浏览器渲染 {report['rendered']} 页），"
+        f"未能访问 {counts.get('failed', 0)} 个，按规则未访问 {counts.get('refused', 0)} 个。任务编号 {run.id}。"
+    )
+    if report["unseen"]:
+        out.print(
+            f"[yellow]另有 {report['unseen']} 页需要浏览器而未能渲染，只看到静态内容；takedown doctor 可查原因。[/]"
+        )
+    for trouble in report["troubles"][:TROUBLES_SHOWN]:
+        mark = "未能访问" if trouble["state"] == "failed" else "未访问"
+        err.print(f"[dim]{mark} {escape(trouble['url'][:100])}：{escape(trouble['why'][:120])}[/]")
+    if len(report["troubles"]) > TROUBLES_SHOWN:
+        err.print(f"[dim]……其余 {len(report['troubles']) - TROUBLES_SHOWN} 个见采集日志 log/crawl-{run.id}.log。[/]")
+
+
+def hit_record(hit: Hit) -> dict[str, Any]:
+    """A hit as the command-line contract writes it."""
+    return {
+        "kind": hit.target.kind,
+        "identity": hit.target.identity,
+        "title": hit.target.title,
+        "score": hit.score,
+        "indicators": dict(hit.indicators),
+        "genre": hit.genre,
+        "spans": [
+            {
+                "indicator": span.indicator,
+                "clause": span.clause,
+                "text": span.text,
+                "url": capture.url,
+                "start": span.start,
+                "end": span.end,
+            }
+            for capture, result in hit.evidence
+            for span in result.spans
+        ],
+        "captures": [
+            {
+                "url": capture.url,
+                "score": result.score,
+                "captured_at": capture.fetched_at.isoformat(),
+                "sha256": capture.payload.sha256,
+                "warc": f"{capture.payload.file}:{capture.payload.offset}",
+            }
+            for capture, result in hit.evidence
+        ],
+    }
+
+
+def hit_table(found: list[Hit], least: float) -> Table:
+    """Hits for people."""
+    facts = taxonomy()
+    table = Table(title=f"得分不低于 {least:g} 的对象：{len(found)} 个", title_justify="left")
+    for name in ("得分", "类型", "标识", "名称", "体裁", "所涉指标", "最近采集"):
+        table.add_column(name, overflow="fold", no_wrap=name in ("得分", "类型"))
+    for hit in found:
+        table.add_row(
+            f"{hit.score:.2f}",
+            KINDS[hit.target.kind],
+            escape(hit.target.identity),
+            escape(hit.target.title[:40]),
+            facts.genre(hit.genre).zh,
+            "、".join(facts.indicators[n].zh for n, p in hit.indicators.items() if p >= 0.5),
+            local(max(capture.fetched_at for capture, _ in hit.evidence)),
+        )
+    return table
