@@ -18,6 +18,8 @@ DOWNLOAD_HANDLERS = {
 # 900: nearer to the network than HttpCompression (590), Redirect (600) and Retry (550).
 DOWNLOADER_MIDDLEWARES = {"crawler.middlewares.ArchiveMiddleware": 900}
 TELNETCONSOLE_ENABLED = False
+# A proxy named in the environment would be a second way out, past the egress policy.
+HTTPPROXY_ENABLED = False
 
 ROBOTSTXT_OBEY = True
 ROBOTSTXT_USER_AGENT = "takedown"

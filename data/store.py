@@ -55,19 +55,24 @@ class Store:
         self.path = home / "takedown.db"
         try:
             home.mkdir(parents=True, exist_ok=True)
-            self.db = Database(sqlite3.connect(self.path, timeout=30, check_same_thread=False))
+            connection = sqlite3.connect(self.path, timeout=30, check_same_thread=False)
+        except sqlite3.OperationalError as error:
+            raise StoreError(f"无法打开数据库 {self.path}（{error}）。") from error
+        except OSError as error:
+            raise StoreError(f"无法写入工作目录 {home}（{error.strerror}），请检查权限与磁盘空间。") from error
+        try:
+            self.db = Database(connection)
             for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000"):
                 self.db.execute(f"PRAGMA {pragma}")
             if history.pending(self.db):
                 history.apply(self.db)
             elif self.db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
                 raise sqlite3.DatabaseError("quick_check failed")
-        except sqlite3.OperationalError as error:
-            raise StoreError(f"无法打开数据库 {self.path}（{error}）。") from error
         except sqlite3.DatabaseError as error:
+            connection.close()
+            if isinstance(error, sqlite3.OperationalError):
+                raise StoreError(f"无法打开数据库 {self.path}（{error}）。") from error
             raise CorruptStore(self._damage(error)) from error
-        except OSError as error:
-            raise StoreError(f"无法写入工作目录 {home}（{error.strerror}），请检查权限与磁盘空间。") from error
 
     def _damage(self, error: sqlite3.DatabaseError) -> str:
         backups = self.backups()

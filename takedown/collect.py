@@ -16,6 +16,7 @@ from crawler.crawl import Progress as CrawlProgress
 from crawler.crawl import crawl as crawl_seeds
 from crawler.egress import BadConnectTo, ConnectTo, Egress
 from crawler.seeds import SeedList, read_seeds
+from crawler.urls import host_of
 from data.facts import taxonomy, thresholds
 from data.records import Hit, Run
 from data.store import Store
@@ -188,11 +189,17 @@ def _tell_run(run: Run) -> None:
         out.print(
             f"[yellow]另有 {report['unseen']} 页需要浏览器而未能渲染，只看到静态内容；takedown doctor 可查原因。[/]"
         )
-    for trouble in report["troubles"][:TROUBLES_SHOWN]:
-        mark = "未能访问" if trouble["state"] == "failed" else "未访问"
-        err.print(f"[dim]{mark} {escape(trouble['url'][:100])}：{escape(trouble['why'][:120])}[/]")
-    if len(report["troubles"]) > TROUBLES_SHOWN:
-        err.print(f"[dim]……其余 {len(report['troubles']) - TROUBLES_SHOWN} 个见采集日志 log/crawl-{run.id}.log。[/]")
+    # One line a host and reason: a dead host with a hundred links is one piece of news.
+    groups: dict[tuple[str, str, str], list[str]] = {}
+    for trouble in report["troubles"]:
+        why = trouble["why"].partition("（")[0]
+        groups.setdefault((host_of(trouble["url"]), trouble["state"], why), []).append(trouble["url"])
+    for (host, state, why), urls in list(groups.items())[:TROUBLES_SHOWN]:
+        mark = "未能访问" if state == "failed" else "按规则未访问"
+        more = f"等 {len(urls)} 个地址" if len(urls) > 1 else ""
+        err.print(f"[dim]{mark} {escape(urls[0] if not more else host)}{more}：{escape(why)}[/]")
+    if len(groups) > TROUBLES_SHOWN:
+        err.print(f"[dim]……其余 {len(groups) - TROUBLES_SHOWN} 处见采集日志 log/crawl-{run.id}.log。[/]")
 
 
 def hit_record(hit: Hit) -> dict[str, Any]:

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import scrapy
 from playwright.async_api import Error as PlaywrightError
-from scrapy.exceptions import IgnoreRequest
+from scrapy.exceptions import (
+    CannotResolveHostError,
+    DownloadCancelledError,
+    DownloadConnectionRefusedError,
+    DownloadFailedError,
+    DownloadTimeoutError,
+    IgnoreRequest,
+    ResponseDataLossError,
+)
 from scrapy.http import TextResponse
 
 from crawler.apk import MAGIC, BadPackage, read_apk
@@ -91,7 +99,7 @@ class SitesSpider(scrapy.Spider):
             why = str(error) or "未采集"
             self._end(link, "refused", "robots.txt 不允许" if "robots.txt" in why else why)
         else:
-            self._end(link, "failed", f"{type(error).__name__}: {error}")
+            self._end(link, "failed", reason_of(error))
         self.job.tell()
 
     def _end(self, link: Link, state: str, note: str) -> None:
@@ -238,3 +246,17 @@ class SitesSpider(scrapy.Spider):
 def is_package(url: str) -> bool:
     """Whether a link leads to an Android package, by its name."""
     return url.partition("?")[0].lower().endswith(".apk")
+
+
+def reason_of(error: BaseException | None) -> str:
+    """Why nothing came back, in words; the exception's own text follows for whoever has to look closer."""
+    known = {
+        CannotResolveHostError: "主机名无法解析",
+        DownloadTimeoutError: "等待超时",
+        DownloadCancelledError: "内容超过大小上限，未保存",
+        ResponseDataLossError: "内容未传完就中断",
+        DownloadConnectionRefusedError: "无法建立连接",
+        DownloadFailedError: "传输失败",
+    }
+    words = next((zh for kind, zh in known.items() if isinstance(error, kind)), "未能采集")
+    return f"{words}（{type(error).__name__}: {error}）"

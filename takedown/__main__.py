@@ -1,0 +1,5 @@
+"""``python -m takedown``: the same front door."""
+
+from takedown.cli import main
+
+main()
