@@ -33,14 +33,14 @@ bench: setup
 	for script in benchmarks/[!_]*.py; do \
 	  [ -e "$$script" ] || continue; \
 	  found=1; echo "== $$script"; \
-	  $(BIN)/python "$$script" $(BENCH_ARGS) || status=1; \
+	  $(BIN)/python -m "benchmarks.$$(basename "$$script" .py)" $(BENCH_ARGS) || status=1; \
 	done; \
 	[ -n "$$found" ] || echo '还没有基准 · no benchmarks yet'; \
 	exit $$status
 
-# setuptools builds the editable install; Python 3.14 alone needs a newer lingua. All other packages are the same
-# version on every Python, so that a score does not depend on which one is at hand.
+# setuptools builds the editable install. Every package is the same version on every Python, so that a score does not
+# depend on which one is at hand.
 lock:
-	@printf '%s\n' 'setuptools>=80' "lingua-language-detector>=2.2; python_version>='3.14'" | \
+	@printf '%s\n' 'setuptools>=80' | \
 	uv pip compile pyproject.toml - --extra test --universal --python-version 3.11 --fork-strategy fewest \
 	  --generate-hashes --no-emit-index-url --custom-compile-command 'make lock' --quiet --output-file requirements.lock

@@ -1,6 +1,6 @@
 """Real pages, end to end: ``takedown run`` on a folder of real sites, its page scores held against the truth.
 
-    python -m benchmarks.realweb ../shared/realweb [--quick] [--json] [--home DIR]
+    python -m benchmarks.realweb [../shared/realweb] [--quick] [--json] [--home DIR]
 
 The folder holds ``sites/<host>/``, ``seeds.txt`` and ``truth.json``. The peer, topic-word counting, reads the very text
 that the crawl extracted. ``--quick`` crawls without a browser, and so measures less; it writes nothing.
@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.metrics import average_precision_score
 
-from benchmarks.report import Figure, tell
+from benchmarks._report import Figure, tell
 from classifier.evaluate import curve
 from data.facts import lexicon, thresholds
 from data.store import Store
@@ -30,11 +30,14 @@ TOPIC = ("crypto_exchange", "derivatives", "fiat_exchange", "token_offering")
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folder", type=Path, nargs="?", default=Path("../shared/realweb"))
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--home", type=Path, help="keep the run here instead of in a temporary folder")
     options = parser.parse_args()
+    if not (options.folder / "truth.json").exists():
+        print(f"Nothing measured: {options.folder} has no truth.json; give a folder of real sites.")
+        return 0
     with tempfile.TemporaryDirectory() as temporary, serve_sites(options.folder / "sites") as port:
         home = options.home or Path(temporary)
         started = time.perf_counter()
