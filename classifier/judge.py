@@ -61,12 +61,13 @@ class Judge:
         if unreadable:
             return Judgement(0.0, "other", {}, (), (), unreadable)
         genres = {name[6:]: p for name, p in probabilities.items() if name.startswith("genre:")}
-        indicators = {name: round(probabilities[name], 4) for name in taxonomy().indicators if name in probabilities}
         score = round(probabilities["offer"], 4)
+        # The heads answer "given that this is an offer, of what?"; what is shown is the probability of both.
+        indicators = {n: round(score * probabilities[n], 4) for n in taxonomy().indicators if n in probabilities}
         spans: tuple[Span, ...] = ()
         counter: tuple[Span, ...] = ()
         if score >= REASONS_FROM:
-            spans, counter = reasons(self.model, text[:TEXT_LIMIT], probabilities, INDICATOR_FROM)
+            spans, counter = reasons(self.model, text[:TEXT_LIMIT], indicators, INDICATOR_FROM)
         return Judgement(score, max(genres, key=genres.__getitem__), indicators, spans, counter, _caution(text))
 
     def score(self, captures: Iterable[Capture]) -> Iterator[Score]:

@@ -1,6 +1,6 @@
 """The linear model: TF-IDF of character n-grams beside lexicon and structure features, one logistic head per question.
 
-Heads: ``offer``; one per activity, role and audience; one per genre. Each is calibrated by its own sigmoid (Platt),
+Heads: ``offer``; one per activity, role and audience, asked of offers only; one per genre. Each is calibrated by its own sigmoid (Platt),
 fitted on out-of-fold scores. Weights live in one safetensors file that needs no unpickling and no network.
 """
 

@@ -53,17 +53,21 @@ def train(
     mean, scale = shape.mean(0), shape.std(0) + 1e-3
     everything = design(ngrams, mean, scale, normals)
 
+    indicators = set(taxonomy().indicators)
     heads: dict[str, Head] = {}
     outside = np.zeros(len(used))
     for name, truth in _questions(used).items():
-        if truth.sum() < FEWEST:
+        # An indicator is asked of offers only: whether a page is one at all is the offer head's question.
+        asked = offer if name in indicators else np.ones_like(offer)
+        if min(truth.sum(), (asked & ~truth).sum()) < FEWEST:
             continue
         told(name)
         margins = np.zeros(len(used))
         for fit, held, fit_x, held_x in split:
-            margins[held] = _fit(fit_x, truth[fit]).decision_function(held_x) if truth[fit].any() else -5.0
-        slope, shift = _calibrate(margins, truth)
-        whole = _fit(everything, truth)
+            rows = asked[fit]
+            margins[held] = _fit(fit_x[rows], truth[fit][rows]).decision_function(held_x)
+        slope, shift = _calibrate(margins[asked], truth[asked])
+        whole = _fit(everything[asked], truth[asked])
         heads[name] = Head(whole.coef_[0].astype(np.float32), float(whole.intercept_[0]), slope, shift)
         if name == "offer":
             outside = 1 / (1 + np.exp(-(margins * slope + shift)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,7 +33,7 @@ class SeedList:
 
 
 def read_seeds(path: Path) -> SeedList:
-    """Read a UTF-8 (or GB18030) list. Blank lines and ``#`` comments are skipped; a bare host means ``http://host/``.
+    """Read a UTF-8 (or GB18030, or UTF-16 as Notepad's "Unicode") list. Blank lines and ``#`` comments are skipped; a bare host means ``http://host/``.
 
     Raises ``SeedError`` when the file cannot be read or no line is usable.
     """
@@ -41,7 +42,7 @@ def read_seeds(path: Path) -> SeedList:
     except OSError as error:
         raise SeedError(f"无法读取种子清单 {path}（{error.strerror}）。") from error
     try:
-        text = content.decode("utf-8-sig")
+        text = content.decode("utf-16" if content.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "utf-8-sig")
     except UnicodeDecodeError:
         text = content.decode("gb18030", "replace")
     seeds = parse_seeds(text)
@@ -74,7 +75,7 @@ def parse_seeds(text: str) -> SeedList:
 def _address(line: str) -> str:
     if re.search(r"\s", line):
         raise BadURL("网址中不应有空格")
-    if re.match(r"[a-z][a-z0-9+.-]*:(//|(?!\d+(/|$)))", line, re.I):
+    if re.match(r"[a-z][a-z0-9+.-]*:(//|(?!\d+([/?#]|$)))", line, re.I):
         return canonical(line)
     host = re.split(r"[/:?#]", line.lstrip("/"), maxsplit=1)[0]
     if "." not in host.replace("。", ".") and host != "localhost":

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import parse_qsl, quote, unquote, urlencode, urljoin, urlsplit, urlunsplit
+import string
+from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 
 import idna
 
@@ -11,6 +12,7 @@ MAX_LENGTH = 2000
 # Parameters that only tell where a visitor came from. Referral parameters are NOT here: they name an operator.
 _TRACKING = re.compile(r"^(utm_\w+|spm|from_source|gclid|fbclid|_t|timestamp)$", re.I)
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+_UNRESERVED = string.ascii_letters + string.digits + "-._~"
 
 
 class BadURL(ValueError):
@@ -25,6 +27,16 @@ def host_to_ascii(host: str) -> str:
         return idna.encode(host, uts46=True).decode()
     except idna.IDNAError as error:
         raise BadURL(f"{host} 不是主机名") from error
+
+
+def _plain(path: str) -> str:
+    """A path without needless escapes. What an escape stands for may differ (``%2F``), so only unreserved ones go."""
+    path = re.sub(r"%(?![0-9A-Fa-f]{2})", "%25", path)
+    return re.sub(
+        r"%([0-9A-Fa-f]{2})",
+        lambda m: letter if (letter := chr(int(m[1], 16))) in _UNRESERVED else m[0].upper(),
+        path,
+    )
 
 
 def canonical(url: str, base: str = "") -> str:
@@ -47,11 +59,13 @@ def canonical(url: str, base: str = "") -> str:
     netloc = f"[{host}]" if ":" in host else host
     if port and port != _DEFAULT_PORTS[parts.scheme]:
         netloc = f"{netloc}:{port}"
-    path = quote(unquote(parts.path, errors="surrogateescape"), safe="/%:@!$&'()*+,;=~-._", errors="surrogateescape")
-    query = parts.query
-    if any(_TRACKING.match(name) for name, _ in parse_qsl(query, keep_blank_values=True)):
-        query = urlencode([(k, v) for k, v in parse_qsl(query, keep_blank_values=True) if not _TRACKING.match(k)])
-    spelled = urlunsplit((parts.scheme, netloc, path or "/", quote(query, safe="%=&+:/?@!$'()*,;~-._[]"), ""))
+    query = "&".join(pair for pair in parts.query.split("&") if not _TRACKING.match(pair.partition("=")[0]))
+    try:
+        path = quote(_plain(parts.path), safe="/%:@!$&'()*+,;=~-._")
+        query = quote(query, safe="%=&+:/?@!$'()*,;~-._[]")
+    except UnicodeEncodeError as error:
+        raise BadURL("网址中有无法编码的字符") from error
+    spelled = urlunsplit((parts.scheme, netloc, path or "/", query, ""))
     if len(spelled) > MAX_LENGTH:
         raise BadURL(f"网址超过 {MAX_LENGTH} 个字符")
     return spelled

@@ -38,22 +38,16 @@ def fill(store: Store, threshold: float) -> int:
     A dismissed case of such a target, and any proposed or approved one, is opened again when its evidence is no longer
     what was decided on.
     """
-    before = store.count("cases")
+    known = {case.target.key: case for case in store.cases()}
+    came = 0
     for hit in store.hits(threshold):
+        case = known.pop(hit.target.key, None)
         store.open_case(hit.target.key, hit.score)
-    came = store.count("cases") - before
-    for case in store.cases():
-        with store.transaction():
-            hit = store.hit(case.target.key)
-            if hit.score != case.score:
-                store.open_case(case.target.key, hit.score)
-            standing = store.case(case.id)
-            awaited = standing.state is State.DISMISSED and hit.score >= threshold
-            if (
-                awaited or standing.state in {State.PROPOSED, State.APPROVED}
-            ) and hit.digest != standing.evidence_sha256:
-                _reopen(store, standing, hit, NEW_EVIDENCE)
-                came += 1
+        came += case is None or _reopened(store, case, hit, awaited={State.DISMISSED, State.PROPOSED, State.APPROVED})
+    for case in known.values():  # what scores less by now
+        hit = store.hit(case.target.key)
+        store.open_case(case.target.key, hit.score)
+        came += _reopened(store, case, hit, awaited={State.PROPOSED, State.APPROVED})
     return came
 
 
@@ -196,6 +190,18 @@ def _proposed(store: Store, case_id: int, user: User) -> tuple[Case, Decision]:
     if proposal.actor == user.name:
         raise NotAllowed("不能复核自己提出的案件，请由另一位同事复核。")
     return case, proposal
+
+
+def _reopened(store: Store, case: Case, hit: Hit, awaited: set[State]) -> bool:
+    """Open the case again when it was decided on other evidence; looks twice, the second time while nobody can act."""
+    if case.state not in awaited or case.evidence_sha256 == hit.digest:
+        return False
+    with store.transaction():
+        case, hit = store.case(case.id), store.hit(hit.target.key)
+        if case.state not in awaited or case.evidence_sha256 == hit.digest:
+            return False
+        _reopen(store, case, hit, NEW_EVIDENCE)
+        return True
 
 
 def _reopen(store: Store, case: Case, hit: Hit, reason: str) -> None:

@@ -82,9 +82,9 @@ for command in (
 def main() -> None:
     """Run the command line: 0 done, 1 not as asked (with a sentence), 2 misuse."""
     try:
-        cli.main(standalone_mode=False)
-    except click.exceptions.Exit as stop:
-        sys.exit(stop.exit_code)
+        # Without its own ending, click returns the code of an ``Exit`` instead of raising it.
+        code = cli.main(standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
     except click.exceptions.Abort:
         err.print("已取消。")
         sys.exit(1)

@@ -84,7 +84,7 @@ def demo(home: Path, no_serve: bool, port: int) -> None:
         table.add_row(name, escape(told_text), f"{seconds:.1f} 秒")
     table.add_row("对照", escape(result), "")
     out.print(table)
-    out.print(f"移送材料：{escape(str(home / 'packages'))}")
+    out.print(f"移送材料：{escape(str(home / 'packages'))}", soft_wrap=True)
     if findings:
         raise click.exceptions.Exit(1)
     if not no_serve:

@@ -36,7 +36,7 @@ def refer(home: Path, authority: str | None, folder: Path) -> None:
     with Store(home) as store:
         made = make_packages(store, home, folder, issuer, authority=authority, on=datetime.now(UTC))
     for referral in made:
-        out.print(f"{referral.number}：{len(referral.case_ids)} 件，材料在 {escape(referral.package)}")
+        out.print(f"{referral.number}：{len(referral.case_ids)} 件，材料在 {escape(referral.package)}", soft_wrap=True)
     out.print("寄出前请核对主送机关，并运行 takedown verify 校验。")
 
 
