@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 
 from classifier.lexicon import find_terms
@@ -54,33 +55,36 @@ def reasons(
 ) -> tuple[tuple[Span, ...], tuple[Span, ...]]:
     """The spans behind every indicator of at least ``least``, best first, and the counter-evidence.
 
-    A phrase counts for an indicator when a term of that indicator's lexicon stands in it; among those, the phrases
-    whose n-grams speak most for an offer come first. An indicator without a term is carried by the strongest phrase.
+    A phrase counts for an indicator when a term of that indicator's lexicon stands in it. Those with the most such terms,
+    or asking the reader to act as well, come first, then those whose n-grams speak most for an offer. An indicator
+    without any term is carried by the phrase with the most terms of an offer, if there is one.
     """
     places = phrases(text)
     if not places:
         return (), ()
     normals = [normalise(text[start:end]) for start, end in places]
     strength = model.offer_weight(normals)
-    terms = [_categories(normal) for normal in normals]
+    terms = [_terms(normal) for normal in normals]
     order = sorted(range(len(places)), key=lambda i: -float(strength[i]))
     spans: list[Span] = []
     for indicator in taxonomy().indicators.values():
         if probabilities.get(indicator.id, 0.0) < least:
             continue
-        carrying = [i for i in order if indicator.id in terms[i]][:PER_INDICATOR] or order[:1]
+        weight = [2 * words[indicator.id] + words["solicit"] if words[indicator.id] else 0 for words in terms]
+        carrying = sorted((i for i in order if weight[i]), key=lambda i: -weight[i])[:PER_INDICATOR]
+        if not carrying:
+            weight = [sum(n for name, n in words.items() if not name.startswith("counter_")) for words in terms]
+            carrying = sorted((i for i in order if weight[i]), key=lambda i: -weight[i])[:1]
         clause = indicator.clauses.get(NOTICE, "")
-        spans += [_span(indicator.id, clause, text, places[i], float(strength[i])) for i in carrying]
-    against = [i for i in order[::-1] if any(name.startswith("counter_") for name in terms[i])][:COUNTER_LIMIT]
-    counter = [
-        _span(min(n for n in terms[i] if n.startswith("counter_")), "", text, places[i], float(strength[i]))
-        for i in against
-    ]
+        spans += [_span(indicator.id, clause, text, places[i], weight[i] + float(strength[i])) for i in carrying]
+    against = [(min(names), i) for i in order[::-1] if (names := [n for n in terms[i] if n.startswith("counter_")])]
+    counter = [_span(name, "", text, places[i], float(strength[i])) for name, i in against[:COUNTER_LIMIT]]
     return tuple(spans), tuple(counter)
 
 
-def _categories(normal: Normal) -> set[str]:
-    return {match.category for match in find_terms(normal)}
+def _terms(normal: Normal) -> Counter[str]:
+    """How many different terms of each category stand in a phrase."""
+    return Counter(c for c, _ in {(m.category, normal.text[m.start : m.end]) for m in find_terms(normal)})
 
 
 def _span(indicator: str, clause: str, text: str, place: tuple[int, int], weight: float) -> Span:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Mapping, Sequence
+import zlib
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import urlsplit
 
-from warcio.archiveiterator import ArchiveIterator
-from warcio.exceptions import ArchiveLoadFailed
 from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
 
@@ -21,6 +20,14 @@ from data.records import Digests, Piece
 ROTATE_BYTES = 1 << 30
 # The bytes kept are the entity as sent; what only described its passage on the wire is kept under another name.
 _HOP_HEADERS = {"transfer-encoding", "trailer"}
+
+
+class _AsSent(StatusAndHeaders):  # type: ignore[misc]  # warcio has no types
+    """HTTP headers as they came, byte by byte: warcio would percent-encode what is not ASCII."""
+
+    def to_ascii_bytes(self, filter_func: Callable[[str], str] | None = None) -> bytes:
+        text: str = self.to_str(filter_func)
+        return text.encode("latin-1") + b"\r\n"
 
 
 class Archive:
@@ -93,7 +100,7 @@ class Archive:
             | {
                 "WARC-Record-ID": response_id,
                 "WARC-Protocol": f"http/{version}",
-                "http": StatusAndHeaders(f"{status} {reason}".strip(), kept, protocol=f"HTTP/{version}"),
+                "http": _AsSent(f"{status} {reason}".strip(), kept, protocol=f"HTTP/{version}"),
             },
         )
         parts = urlsplit(url)
@@ -106,7 +113,7 @@ class Archive:
             common
             | {
                 "WARC-Concurrent-To": response_id,
-                "http": StatusAndHeaders(f"{method} {target} HTTP/{version}", sent, is_http_request=True),
+                "http": _AsSent(f"{method} {target} HTTP/{version}", sent, is_http_request=True),
             },
         )
         return piece
@@ -136,16 +143,20 @@ def mend(path: Path) -> int:
     Every record is its own gzip member, so all before the damage stays readable. A file without one whole record goes.
     """
     size = path.stat().st_size
-    good = 0
+    good, rest = 0, b""
     with path.open("rb") as stream:
-        records = ArchiveIterator(stream)
-        try:
-            for record in records:
-                record.raw_stream.read()
-                records.read_to_end(record)
-                good = records.member_info[0] + records.member_info[1] if records.member_info else good
-        except (ArchiveLoadFailed, EOFError, OSError, ValueError):
-            pass
+        while True:
+            member = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+            try:
+                while not member.eof and (chunk := rest or stream.read(1 << 16)):
+                    rest = b""
+                    member.decompress(chunk)
+            except zlib.error:
+                break
+            if not member.eof:
+                break
+            rest = member.unused_data
+            good = stream.tell() - len(rest)
     if good == 0:
         path.unlink()
     elif good < size:

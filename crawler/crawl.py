@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
 
@@ -18,6 +18,7 @@ from crawler.archive import Archive
 from crawler.egress import Egress
 from crawler.environment import environment
 from crawler.frontier import Frontier, Link
+from crawler.job import Job, Progress
 from crawler.render import Renderer
 from crawler.seeds import SeedList
 from crawler.spiders.sites import SitesSpider
@@ -33,42 +34,6 @@ MAX_CRAWL_DELAY = 60.0
 
 class CrawlError(Exception):
     """The crawl cannot be done as asked; the message is a sentence."""
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """Where a crawl stands: pages by what became of them, and how many a browser showed."""
-
-    counts: Mapping[str, int]
-    rendered: int
-    unseen: int
-
-
-@dataclass
-class Job:
-    """All that one run's spider works with; plain values and the rooms' own objects, read once."""
-
-    run: Run
-    store: Store
-    archive: Archive
-    frontier: Frontier
-    egress: Egress
-    renderer: Renderer
-    render: str
-    near: float
-    scope: frozenset[str]
-    outward: bool
-    max_depth: int
-    interest: Callable[[str], float]
-    progress: Callable[[Progress], None]
-    fetcher: str = f"Scrapy {version('scrapy')}"
-    profile_name: str = "desktop"
-    rendered: int = 0
-    unseen: int = 0
-
-    def tell(self) -> None:
-        """Report where the crawl stands."""
-        self.progress(Progress(self.frontier.counts(), self.rendered, self.unseen))
 
 
 def crawl(

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
 class Refused(Exception):
@@ -47,7 +48,8 @@ class ConnectTo:
             else:
                 name, _, rest = rest.partition(":")
             fields.append(name)
-        if len(fields) != 4 or rest or value.count(":") < 3 or not all(p == "" or p.isdigit() for p in fields[1::2]):
+        ports = (port for port in fields[1::2] if port)
+        if len(fields) != 4 or rest or value.count(":") < 3 or not all(_is_port(port) for port in ports):
             raise BadConnectTo(f"{value} 不是“主机:端口:地址:端口”的形式（例如 ::127.0.0.1:8100）。")
         return cls(fields[0].lower(), fields[1], fields[2], fields[3])
 
@@ -55,9 +57,15 @@ class ConnectTo:
         return self.host in ("", host) and self.port in ("", str(port))
 
 
+def _is_port(text: str) -> bool:
+    return text.isascii() and text.isdigit() and int(text) < 65536
+
+
 def _embedded(address: Address) -> Address:
-    """The IPv4 address that an IPv6 one wraps (mapped, 6to4, Teredo's server side excluded), or itself."""
+    """The IPv4 address that an IPv6 one wraps (mapped, 6to4, NAT64's RFC 6052 prefix), or itself."""
     if isinstance(address, ipaddress.IPv6Address):
+        if address in _NAT64:
+            return ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
         return address.ipv4_mapped or address.sixtofour or address
     return address
 
@@ -101,7 +109,7 @@ class Egress:
         inner = _embedded(address)
         if any(candidate in network for candidate in {address, inner} for network in self.allow):
             return True
-        return inner.is_global and address.is_global and not inner.is_multicast
+        return inner.is_global and address.is_global and not (inner.is_multicast or inner.is_reserved)
 
 
 async def _lookup(host: str, port: int) -> list[str]:

@@ -8,7 +8,6 @@ from data.archive import EvidenceError, read_piece
 from data.facts import LegalBasis, basis_on, taxonomy
 from data.records import Capture, Case, Decision, Hit, Piece, Score, Span, User
 from data.store import Store
-from review.clock import shanghai
 from review.flow import holder, last_proposal, may_undo
 from review.marks import Marked, mark
 from review.rules import conduct_date
@@ -127,8 +126,3 @@ def _pieces(store: Store, capture: Capture) -> tuple[tuple[str, Piece, str], ...
             fault = str(error)
         found.append((name, piece, fault))
     return tuple(found)
-
-
-def day_of(capture: Capture) -> str:
-    """The capture's day on a Shanghai clock, YYYY-MM-DD."""
-    return shanghai(capture.fetched_at).date().isoformat()

@@ -12,9 +12,9 @@ from rich.table import Table
 
 from classifier.judge import Judge
 from classifier.model import ModelError
-from crawler.crawl import Progress as CrawlProgress
 from crawler.crawl import crawl as crawl_seeds
 from crawler.egress import BadConnectTo, ConnectTo, Egress
+from crawler.job import Progress as CrawlProgress
 from crawler.seeds import SeedList, read_seeds
 from crawler.urls import host_of
 from data.facts import taxonomy, thresholds

@@ -34,7 +34,7 @@ WEB = ROOT / "demoweb"
 MARKER = "这是演示目录，每次运行 takedown demo 都会清空重建.txt"
 # 237号 was in force on this day; a demonstration pins its own date, for the basis of today has no official text yet.
 CONDUCT = date(2025, 11, 24)
-LETTER = datetime(2025, 11, 24, 2, 0, tzinfo=UTC)
+
 ISSUER = Issuer("演示省地方金融管理局（演示）", "演金管函", "演示联系人", "000-00000000")
 PEOPLE = (("demo-jia", "演示员甲"), ("demo-yi", "演示员乙"))
 
@@ -73,7 +73,7 @@ def demo(home: Path, no_serve: bool, port: int) -> None:
             told.append(f"批准 {approved} 件，排除 {dismissed} 件（演示账号代行，仅作演示）")
         out.print(hit_table(list(store.hits(0.5)), 0.5))
         with stage(stages, "移送") as told:
-            made = refer(store, home, home / "packages", ISSUER, authority=None, on=LETTER)
+            made = refer(store, home, home / "packages", ISSUER, authority=None, on=datetime.now(UTC))
             told.append("；".join(f"{referral.number} {len(referral.case_ids)} 件" for referral in made))
         with stage(stages, "校验") as told:
             findings = [finding for referral in made for finding in verify(Path(referral.package))]

@@ -81,7 +81,9 @@ def train(corpus: Path, path: Path) -> None:
         model, outside = fit(texts, lambda what: display.update(task, description=what))
     digest = model.save(path)
     card = write_card(path.parent / "README.md", texts, outside, digest, time.perf_counter() - started)
-    out.print(f"模型写到 {path}（SHA-256 {digest[:16]}…），用时 {time.perf_counter() - started:.0f} 秒。", soft_wrap=True)
+    out.print(
+        f"模型写到 {path}（SHA-256 {digest[:16]}…），用时 {time.perf_counter() - started:.0f} 秒。", soft_wrap=True
+    )
     out.print(card, soft_wrap=True)
 
 

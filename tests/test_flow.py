@@ -16,10 +16,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from data.records import Decision, Span, State, User, Verdict
+from data.records import Decision, State, User, Verdict
 from data.store import StaleCase, Store
 from review import flow
-from review.marks import mark
 from review.refusal import EvidenceChanged, NotAllowed, Refusal, RuleBroken
 from review.rights import ROLES, Right, may
 from review.rules import Proposal, conduct_date
@@ -409,22 +408,6 @@ def test_one_person_never_gets_a_case_approved(tmp_path: Path) -> None:
             max_examples=12, stateful_step_count=15, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )
-
-
-# -- marks ---------------------------------------------------------------------------------------------------------------
-
-
-def test_overlapping_spans_mark_every_word_once_and_escape_everything() -> None:
-    text = "<b>填邀请码</b> & 返佣\u202e六成"
-    spans = [Span("referral", "（十）", "", 3, 7, 1.0), Span("marketing", "（十）", "", 5, 40, 1.0)]
-    marked = mark(text, spans, lambda span: f'"{span.indicator}"', [Span("counter", "", "", 0, 3, 1.0)])
-    assert "<b>" not in marked.html
-    assert 'class="against" title="&#34;counter&#34;">&lt;b&gt;' in marked.html
-    assert 'title="&#34;referral&#34;">填邀</mark>' in marked.html
-    assert 'title="&#34;referral&#34; · &#34;marketing&#34;">请码</mark>' in marked.html
-    assert "‹202E›" in marked.html
-    assert "\u202e" not in marked.html
-    assert marked.anchors == ("m3", "m5", "m0")
 
 
 def test_decisions_of_old_stores_still_read() -> None:

@@ -26,6 +26,7 @@ from crawler.apk import MAGIC, BadPackage, read_apk
 from crawler.extract import Anchor, Page, read_page
 from crawler.frontier import Link
 from crawler.identifiers import find_identifiers
+from crawler.job import Job
 from crawler.render import NoBrowser, View, needs_browser
 from crawler.targets import miniprograms, site_target
 from crawler.urls import host_of, in_scope
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from scrapy.http import Response
     from twisted.python.failure import Failure
 
-    from crawler.crawl import Job
 
 logger = logging.getLogger(__name__)
 

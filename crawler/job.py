@@ -1,0 +1,50 @@
+"""What one run works with: plain values and the crawler's own objects, read once and handed to the spider."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+
+from crawler.archive import Archive
+from crawler.egress import Egress
+from crawler.frontier import Frontier
+from crawler.render import Renderer
+from data.records import Run
+from data.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a crawl stands: pages by what became of them, and how many a browser showed."""
+
+    counts: Mapping[str, int]
+    rendered: int
+    unseen: int
+
+
+@dataclass
+class Job:
+    """All that one run's spider works with; plain values and the rooms' own objects, read once."""
+
+    run: Run
+    store: Store
+    archive: Archive
+    frontier: Frontier
+    egress: Egress
+    renderer: Renderer
+    render: str
+    near: float
+    scope: frozenset[str]
+    outward: bool
+    max_depth: int
+    interest: Callable[[str], float]
+    progress: Callable[[Progress], None]
+    fetcher: str = f"Scrapy {version('scrapy')}"
+    profile_name: str = "desktop"
+    rendered: int = 0
+    unseen: int = 0
+
+    def tell(self) -> None:
+        """Report where the crawl stands."""
+        self.progress(Progress(self.frontier.counts(), self.rendered, self.unseen))
