@@ -118,8 +118,11 @@ def _drive(job: Job, delay: float) -> bool:
     def robots(robotparser: Any, request: Any) -> None:
         wanted = robotparser.crawl_delay(project.ROBOTSTXT_USER_AGENT) if hasattr(robotparser, "crawl_delay") else None
         if wanted and crawler.engine is not None:
-            slot = crawler.engine.downloader._get_slot(request)[1]
+            # For the slot there is and for those made later: an idle one is forgotten after a minute.
+            downloader = crawler.engine.downloader
+            key, slot = downloader._get_slot(request)
             slot.delay = max(slot.delay, min(float(wanted), MAX_CRAWL_DELAY))
+            downloader.per_slot_settings[key] = {"delay": slot.delay}
 
     crawler.signals.connect(closed, signals.spider_closed, weak=False)
     crawler.signals.connect(robots, signals.robots_parsed, weak=False)

@@ -64,7 +64,8 @@ def visible_text(root: LexborNode) -> str:
             continue
         tag = node.tag
         if tag == "-text":
-            pieces.append(node.text_content or "")
+            # A line break in the source is a space to a reader; only blocks begin new lines.
+            pieces.append((node.text_content or "").replace("\n", " "))
             continue
         if tag in _HIDDEN or tag in {"-comment", "!doctype"} or "hidden" in node.attributes:
             continue

@@ -142,6 +142,8 @@ class FrontierScheduler:
 
     def enqueue_request(self, request: Request) -> bool:
         """Only what follows from a leased URL (a redirect, a retry) comes this way; new URLs go to the frontier."""
+        # A redirect may lead to another host, which is asked at its own pace and not at the first one's.
+        request.meta.pop("download_slot", None)
         self.continued.append(request)
         return True
 

@@ -14,6 +14,8 @@ from data.records import Identifier
 
 PROVINCES = "京津冀晋蒙辽吉黑沪苏浙皖闽赣鲁豫鄂湘粤桂琼渝川蜀贵黔云滇藏陕甘陇青宁新"
 _SEQ = r"(?:[-－—–](?P<seq>\d{1,5})(?P<typ>[AXK])?)?"
+# A name, ASCII as Telegram's are (Chinese may follow it without a space), and not one of its own service paths.
+_TELEGRAM = r"(?!(?:share|joinchat|proxy|socks|login|addstickers|addemoji|setlanguage)\b)([A-Za-z]\w{4,31})"
 _B58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 
 
@@ -69,17 +71,17 @@ _TEXT = [
     _Pattern("douyin_appid", re.compile(r"(?<![0-9A-Za-z])tt[0-9a-f]{16}(?![0-9A-Za-z])"), _whole),
     _Pattern("tron", re.compile(rf"(?<![0-9A-Za-z])T[{_B58}]{{33}}(?![0-9A-Za-z])"), _base58check),
     _Pattern("bitcoin", re.compile(rf"(?<![0-9A-Za-z])[13][{_B58}]{{25,33}}(?![0-9A-Za-z])"), _base58check),
-    _Pattern("telegram", re.compile(r"(?:t\.me/|telegram\.me/)([A-Za-z]\w{4,31})"), _first),
-    _Pattern("telegram", re.compile(r"(?:Telegram|TG|电报|飞机)\s*(?:群|频道|客服)?\s*[:：]?\s*@([A-Za-z]\w{4,31})", re.I), _first),
+    _Pattern("telegram", re.compile(rf"(?<![\w.-])(?:t|telegram)\.me/{_TELEGRAM}", re.A), _first),
+    _Pattern("telegram", re.compile(r"(?:Telegram|TG|电报|飞机)\s*(?:群|频道|客服)?\s*[:：]?\s*@([a-z][a-z0-9_]{4,31})", re.I), _first),
     _Pattern("qq", re.compile(r"QQ\s*(?:群|客服)?\s*[:：号]\s*([1-9]\d{4,10})(?!\d)", re.I), _first),
-    _Pattern("wechat", re.compile(r"(?:微信|wechat|vx|薇信)\s*(?:号|客服)?\s*[:：]\s*([A-Za-z][\w-]{5,19})", re.I), _first),
+    _Pattern("wechat", re.compile(r"(?:微信|wechat|vx|薇信)\s*(?:号|客服)?\s*[:：]\s*([a-z][a-z0-9_-]{5,19})", re.I), _first),
     _Pattern("referral_code", re.compile(r"(?:邀请码|推荐码|邀请碼|推薦碼)\s*(?:为|是)?\s*[:：]?\s*([A-Za-z0-9]{4,16})"), _first),
 ]  # fmt: skip
 _MARKUP = [
     _Pattern("baidu_stats", re.compile(r"hm\.baidu\.com/hm\.js\?([0-9a-f]{32})"), _first),
     _Pattern("google_stats", re.compile(r"(?<![\w-])((?:UA-\d{4,10}-\d{1,4})|(?:G-[A-Z0-9]{8,12}))(?![\w-])"), _first),
     _Pattern("cnzz_stats", re.compile(r"(?:s\d*\.cnzz\.com|c\.cnzz\.com)/[^\"']*?[?&](?:web_)?id=(\d{6,12})"), _first),
-    _Pattern("telegram", re.compile(r"href=[\"']https?://t\.me/([A-Za-z]\w{4,31})"), _first),
+    _Pattern("telegram", re.compile(rf"href=[\"']https?://t\.me/{_TELEGRAM}", re.A), _first),
     _Pattern(
         "referral_link",
         re.compile(

@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from playwright.async_api import Browser, Page, Playwright, ViewportSize, async_playwright
 from playwright.async_api import Error as PlaywrightError
@@ -105,8 +106,8 @@ class Renderer:
             if self._browser is not None and self._browser.is_connected():
                 return self._browser
             proxy = await self._stack.enter_async_context(EgressProxy(self.egress))
-            playwright: Playwright = await self._stack.enter_async_context(async_playwright())
             try:
+                playwright: Playwright = await self._stack.enter_async_context(async_playwright())
                 self._browser = await playwright.chromium.launch(
                     executable_path=find_chromium(),
                     args=[*CHROMIUM_ARGUMENTS, *sandbox_arguments()],
@@ -115,8 +116,8 @@ class Renderer:
                     handle_sigint=False,
                     handle_sigterm=False,
                 )
-            except PlaywrightError as error:
-                first = str(error).strip().splitlines()[0]
+            except (PlaywrightError, OSError) as error:
+                first = (str(error).strip() or type(error).__name__).splitlines()[0]
                 self._broken = f"无法启动 Chromium（{first}）；运行 make setup 或 takedown doctor 查看解决办法"
                 raise NoBrowser(self._broken) from error
             self.version = self._browser.version
@@ -151,6 +152,11 @@ class Renderer:
                 raise
             note = "页面未能静止"
         await page.wait_for_timeout(SETTLE_SECONDS * 1000)
+        if why := self.egress.refused.get(urlsplit(page.url).hostname or ""):
+            # What the browser shows is the proxy's own refusal, which no server ever said.
+            raise PlaywrightError(why)
+        if not page.url.startswith(("http:", "https:")):
+            raise PlaywrightError(f"浏览器停在 {page.url.partition('?')[0][:80]}")
         dom = await page.content()
         height = await page.evaluate("Math.max(document.documentElement.scrollHeight, innerHeight)")
         clip = {"x": 0, "y": 0, "width": VIEWPORT["width"], "height": min(int(height), SCREENSHOT_HEIGHT)}

@@ -20,12 +20,17 @@ _PLATFORM = {"wx": "wechat", "tt": "douyin"}
 CARD_LIMIT = 4000
 
 
-def site_target(url: str, title: str, platforms: tuple[Platform, ...]) -> Target:
-    """The site a URL belongs to: its host, or on a shared platform the account's path. Never the platform itself."""
+def site_target(url: str, title: str, platforms: tuple[Platform, ...]) -> Target | None:
+    """The site a URL belongs to: its host, or on a shared platform the account's path.
+
+    ``None`` for a platform's own pages, which name no account: closing the platform is never the answer.
+    """
     host, path = host_of(url), urlsplit(url).path
     for platform in platforms:
-        if platform.unit_segments and host in {platform.host, "www." + platform.host}:
+        if host.removeprefix("www.") == platform.host.removeprefix("www."):
             segments = [segment for segment in path.split("/") if segment][: platform.unit_segments]
+            if not segments or len(segments) < platform.unit_segments:
+                return None
             return Target(Kind.SITE, "/".join([host, *segments]), title)
     port = urlsplit(url).port
     return Target(Kind.SITE, f"{host}:{port}" if port and port not in (80, 443) else host, title)

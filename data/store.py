@@ -23,6 +23,8 @@ from data.schema import history
 _run, _capture, _score = TypeAdapter(Run), TypeAdapter(Capture), TypeAdapter(Score)
 _decision, _referral, _facts = TypeAdapter(Decision), TypeAdapter(Referral), TypeAdapter(dict[str, str])
 
+# Databases this process has checked already: the check reads the whole file, once is enough.
+_sound: set[Path] = set()
 BACKUPS_KEPT = 3
 EVIDENCE_SHOWN = 12
 
@@ -66,8 +68,9 @@ class Store:
                 self.db.execute(f"PRAGMA {pragma}")
             if history.pending(self.db):
                 history.apply(self.db)
-            elif self.db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+            elif self.path not in _sound and self.db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
                 raise sqlite3.DatabaseError("quick_check failed")
+            _sound.add(self.path)
         except sqlite3.DatabaseError as error:
             connection.close()
             if isinstance(error, sqlite3.OperationalError):
@@ -241,33 +244,26 @@ class Store:
 
     # The newest capture of each URL with its newest score, beside the targets it is evidence about.
     _STANDING = """
-        WITH newest AS (
-            SELECT id, row_number() OVER (PARTITION BY url ORDER BY fetched_at DESC) AS n FROM captures),
-        standing AS (
-            SELECT capture_id, score, record,
-                   row_number() OVER (PARTITION BY capture_id ORDER BY scored_at DESC) AS n FROM scores)
-        SELECT {columns} FROM evidence JOIN newest ON newest.id = capture_id AND newest.n = 1
-        JOIN standing USING (capture_id) {where}
+        FROM evidence JOIN captures ON captures.id = evidence.capture_id JOIN scores ON scores.capture_id = captures.id
+        WHERE fetched_at = (SELECT max(fetched_at) FROM captures AS other WHERE other.url = captures.url)
+        AND scored_at = (SELECT max(scored_at) FROM scores AS other WHERE other.capture_id = captures.id)
     """
 
     def hits(self, min_score: float = 0.0) -> Iterator[Hit]:
         """Targets whose best capture scores at least ``min_score``, best first."""
-        sql = self._STANDING.format(
-            columns="target, max(score) AS best",
-            where="WHERE standing.n = 1 GROUP BY target HAVING best >= ? ORDER BY best DESC, target",
-        )
+        sql = f"SELECT target, max(score) AS best {self._STANDING} GROUP BY target HAVING best >= ? ORDER BY best DESC, target"
         for row in list(self._rows(sql, (min_score,))):
             yield self.hit(row["target"])
 
     def hit(self, key: str) -> Hit:
         """One target with its best captures. Raises ``StoreError`` when nothing was captured or scored for it."""
-        sql = self._STANDING.format(
-            columns="capture_id, standing.record AS record",
-            where="WHERE standing.n = 1 AND target = ? ORDER BY standing.score DESC, capture_id LIMIT ?",
+        sql = (
+            f"SELECT captures.record AS capture, scores.record AS score {self._STANDING} AND target = ?"
+            " ORDER BY scores.score DESC, captures.id LIMIT ?"
         )
         evidence = tuple(
-            (self.capture(row["capture_id"]), _score.validate_json(row["record"]))
-            for row in list(self._rows(sql, (key, EVIDENCE_SHOWN)))
+            (_capture.validate_json(row["capture"]), _score.validate_json(row["score"]))
+            for row in self._rows(sql, (key, EVIDENCE_SHOWN))
         )
         if not evidence:
             raise StoreError(f"{key} 尚无已评分的采集记录。")

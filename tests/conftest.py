@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from desks import chromium, desk, visitor  # noqa: F401 - fixtures
 from web import Web, serve
 
 from data.facts import ROOT
@@ -63,9 +64,7 @@ def finish(process: subprocess.Popen[str], timeout: float = 80) -> subprocess.Co
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 
-def takedown(
-    home: Path, *arguments: str, env: dict[str, str] | None = None
-) -> subprocess.CompletedProcess[str]:
+def takedown(home: Path, *arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Run the command to its end."""
     return finish(start(home, *arguments, env=env))
 

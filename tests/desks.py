@@ -138,7 +138,9 @@ def log_in(visitor: BrowserContext, desk: Desk, name: str) -> Tab:
 
 
 def press(tab: Tab, *keys: str) -> None:
-    """Presses the keys once the page listens to them (its script shows the button that lists them)."""
+    """Presses the keys once the page listens to them (its script shows the button that lists them) and was painted:
+    Chromium drops what is pressed between a navigation and the first picture of the new page."""
     expect(tab.locator("#help")).to_be_visible()
+    tab.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
     for key in keys:
         tab.keyboard.press(key)

@@ -19,8 +19,6 @@ from data.store import Store
 from review import flow
 from review.rules import Proposal
 
-pytest_plugins = ("desks",)  # its fixtures
-
 ROOM = Path(review.__file__).parent
 
 

@@ -20,8 +20,6 @@ from review.refusal import LogInRefused, RuleBroken
 from review.rights import ROLES
 from review.visit import form_token
 
-pytest_plugins = ("desks",)  # its fixtures
-
 
 def test_every_door_lets_in_exactly_who_may(desk: Desk) -> None:
     for door in DOORS:

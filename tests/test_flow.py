@@ -75,9 +75,6 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return Clock(monkeypatch)
 
 
-# -- the queue -----------------------------------------------------------------------------------------------------------
-
-
 def test_fill_opens_what_scores_enough_and_only_once(store: Store) -> None:
     assert [case.target.identity for case in store.cases()] == ["www.lanjing-ex.test"]
     assert flow.fill(store, 0.5) == 0
@@ -114,9 +111,6 @@ def test_new_evidence_opens_what_was_not_referred_yet(store: Store, approved: bo
     recapture(store, replace(CHANGED, score=0.1))
     assert flow.fill(store, 0.5) == 1
     assert store.case(1).state is State.OPEN
-
-
-# -- holding a case ------------------------------------------------------------------------------------------------------
 
 
 def test_a_claim_keeps_others_out_until_it_ends(store: Store, clock: Clock) -> None:
@@ -166,9 +160,6 @@ def test_two_who_claim_at_once_get_one_case_between_them(store: Store) -> None:
     for racer in racers:
         racer.join()
     assert won == [store.case(1).claimed_by]
-
-
-# -- proposing -----------------------------------------------------------------------------------------------------------
 
 
 def test_a_proposal_keeps_what_was_seen_and_what_the_model_suggested(store: Store) -> None:
@@ -234,9 +225,6 @@ def test_proposing_needs_the_case_in_hand(store: Store) -> None:
         flow.propose(store, 1, LI, filled_in(store))
 
 
-# -- the second person ---------------------------------------------------------------------------------------------------
-
-
 def test_another_person_approves_and_the_approval_repeats_the_proposal(store: Store) -> None:
     proposed(store)
     flow.approve(store, 1, WANG, seen(store))
@@ -290,9 +278,6 @@ def test_who_comes_second_to_a_decision_is_told(store: Store) -> None:
         flow.dismiss(store, 1, ZHAO, "gone", seen(store))
 
 
-# -- dismissing and undoing ----------------------------------------------------------------------------------------------
-
-
 def test_a_dismissal_has_a_ground_and_may_have_a_note(store: Store) -> None:
     with pytest.raises(RuleBroken, match="排除的理由"):
         flow.dismiss(store, 1, LI, "boring", seen(store))
@@ -317,9 +302,6 @@ def test_what_somebody_approved_cannot_be_undone_by_the_proposer(store: Store) -
     flow.approve(store, 1, WANG, seen(store))
     with pytest.raises(RuleBroken):
         flow.undo(store, 1, LI)
-
-
-# -- rights --------------------------------------------------------------------------------------------------------------
 
 
 def test_roles_may_what_they_are_for() -> None:
@@ -348,9 +330,6 @@ def test_an_auditor_moves_nothing(store: Store) -> None:
         with pytest.raises(NotAllowed, match="审计员"):
             move()
     assert store.decisions(1) == []
-
-
-# -- no way round the second person --------------------------------------------------------------------------------------
 
 
 class OnePerson(RuleBasedStateMachine):

@@ -79,10 +79,11 @@ class SitesSpider(scrapy.Spider):
         """Read one answer and commit it: capture, targets, links and the end of the lease in one transaction."""
         link: Link = response.meta["link"]
         try:
-            if isinstance(response, TextResponse):
-                await self._page(response, link)
-            elif response.body.startswith(MAGIC):
+            # First by its bytes: many servers send packages as text.
+            if response.body.startswith(MAGIC):
                 self._package(response, link)
+            elif isinstance(response, TextResponse):
+                await self._page(response, link)
             else:
                 self._commit(response, link, "不是网页", None, Page("", "und", "", ()), "", (), [])
         except Exception as error:
@@ -97,7 +98,10 @@ class SitesSpider(scrapy.Spider):
         error = failure.value
         if isinstance(error, IgnoreRequest):
             why = str(error) or "未采集"
-            self._end(link, "refused", "robots.txt 不允许" if "robots.txt" in why else why)
+            if "max redirections" in why:
+                self._end(link, "failed", "跳转次数过多")
+            else:
+                self._end(link, "refused", "robots.txt 不允许" if "robots.txt" in why else why)
         else:
             self._end(link, "failed", reason_of(error))
         self.job.tell()
@@ -177,7 +181,8 @@ class SitesSpider(scrapy.Spider):
         job.archive.sync()
         final_url = view.final_url if view else response.url
         # A package lies on the site but says nothing about what the site offers.
-        targets = apps or [site_target(response.url, page.title, platforms())]
+        site = site_target(response.url, page.title, platforms())
+        targets = apps or ([site] if site else [])
         listings = list(miniprograms(markup, page.text)) if markup else []
         targets += [listing.target for listing in listings if listing.alone]
         wire = meta["wire"]

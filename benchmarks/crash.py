@@ -1,0 +1,166 @@
+"""Killed again and again: does a crawl lose a URL, leave half a capture, or break an archive?
+
+    python -m benchmarks.crash [--kills 50] [--quick] [--json]
+
+A web of 2,000 pages on 20 hosts, forty of them readable only in a browser, is crawled by ``takedown crawl`` while the
+process is killed with ``kill -9`` at random instants; then it is left to finish. ``--quick``: 200 pages, 5 kills.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from warcio.archiveiterator import ArchiveIterator
+from warcio.checker import Checker
+
+from benchmarks._report import Figure, tell
+from data.archive import EvidenceError, read_piece
+from data.store import Store
+
+WORDS = "今日行情交易注册下载新闻提醒课程警方报道平台用户合约现货钱包银行法院研究数据接口游戏基金公告"
+SCRIPTED_EVERY = 50
+
+
+def page(host: int, number: int, pages: int) -> str:
+    """One page of the web: links to its two children in its host's tree, and enough text of its own."""
+    chance = random.Random(host * 100_003 + number)  # noqa: S311
+    links = "".join(f'<a href="/p{child}">{child}</a> ' for child in (2 * number + 1, 2 * number + 2) if child < pages)
+    words = "".join(chance.choice(WORDS) for _ in range(400))
+    body = f"<h1>第{host}号站第{number}页</h1><p>{words}</p>"
+    if number % SCRIPTED_EVERY == SCRIPTED_EVERY - 1:
+        body = f'<div id="app"></div><script>document.getElementById("app").innerHTML = {body!r}</script>'
+    return f"<!doctype html><html lang=zh><head><meta charset=utf-8><title>{host}-{number}</title></head><body>{body}{links}</body></html>"
+
+
+@contextmanager
+def serve(hosts: int, pages: int) -> Iterator[int]:
+    """Serve the web on loopback."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            host = int((self.headers["Host"] or "h0.test")[1:].partition(".")[0])
+            number = int(self.path[2:] or 0) if self.path.startswith("/p") else (0 if self.path == "/" else -1)
+            content = page(host, number, pages).encode() if 0 <= number < pages else b"none"
+            self.send_response(200 if 0 <= number < pages else 404)
+            self.send_header("Content-Type", "text/html")
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+        request_queue_size = 512
+
+    server = Server(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield server.server_address[1]
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    hosts, pages, kills = (5, 40, 5) if options.quick else (20, 100, options.kills)
+    chance = random.Random(options.seed)  # noqa: S311
+    with tempfile.TemporaryDirectory() as folder, serve(hosts, pages) as port:
+        home, seeds = Path(folder) / "var", Path(folder) / "seeds.txt"
+        home.mkdir()
+        (home / "config.yml").write_text("crawl: {delay: 0.15}\n", "utf8")
+        seeds.write_text("".join(f"http://h{host}.test/\n" for host in range(hosts)), "utf8")
+        command = [
+            sys.executable, "-m", "takedown", "--home", str(home), "crawl", "--seeds", str(seeds), "--max-depth", "20",
+            "--connect-to", f"::127.0.0.1:{port}",
+        ]  # fmt: skip
+        done = killed = 0
+        while killed < kills and not done:
+            process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            try:
+                # The first two seconds are spent importing; most kills fall after them, some within.
+                done = process.wait(timeout=chance.uniform(1.0, 6.0)) == 0
+            except subprocess.TimeoutExpired:
+                process.send_signal(signal.SIGKILL)
+                process.wait()
+                killed += 1
+        if not done:
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        figures = [Figure("kills while it ran", killed, "" if options.quick else f">= {kills}"), *examine(home, hosts, pages)]
+    return tell("crash", "Killed while crawling", figures, as_json=options.json, write=not options.quick)
+
+
+def examine(home: Path, hosts: int, pages: int) -> list[Figure]:
+    """What the killed crawl left, against what the web holds."""
+    expected = {f"http://h{host}.test/" + (f"p{n}" if n else "") for host in range(hosts) for n in range(pages)}
+    half = 0
+    captured: Counter[str] = Counter()
+    with Store(home) as store:
+        for capture in store.captures():
+            captured[capture.url] += 1
+            for piece in (capture.payload, capture.dom, capture.screenshot):
+                try:
+                    if piece is not None:
+                        read_piece(home, piece)
+                except EvidenceError:
+                    half += 1
+        assert store.db.conn is not None
+        leases = dict(store.db.conn.execute("SELECT url, leases FROM frontier").fetchall())
+    archives = sorted((home / "archives").rglob("*.warc.gz"))
+    checker = Checker(argparse_like(archives))
+    broken = sum(1 for path in archives if check(checker, path))
+    archived: Counter[str] = Counter()
+    for path in archives:
+        with path.open("rb") as stream:
+            archived.update(
+                record.rec_headers.get_header("WARC-Target-URI")
+                for record in ArchiveIterator(stream)
+                if record.rec_type == "response"
+            )
+    return [
+        Figure("pages", len(expected)),
+        Figure("URLs lost", len(expected - set(captured)), "= 0", "Scrapy's JOBDIR: about 1,600 of 2,000 after one kill"),
+        Figure("captures half-written", half, "= 0"),
+        Figure("URLs captured twice", sum(n > 1 for n in captured.values()), "= 0"),
+        Figure("URLs archived twice under one lease", sum(archived[url] > leases.get(url, 0) for url in expected), "= 0"),
+        Figure("archives that fail warcio check", broken, "= 0"),
+        Figure("archives", len(archives)),
+        Figure("pages fetched again after a kill", sum(max(leases[url] - 1, 0) for url in expected if url in leases)),
+    ]
+
+
+def argparse_like(paths: list[Path]) -> argparse.Namespace:
+    """What warcio's checker expects of its command line."""
+    return argparse.Namespace(inputs=[str(path) for path in paths], verbose=False)
+
+
+def check(checker: Checker, path: Path) -> bool:
+    """Whether warcio's own check finds a fault in the file."""
+    checker.exit_value = 0
+    checker.process_one(str(path))
+    return bool(checker.exit_value)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
