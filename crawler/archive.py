@@ -6,6 +6,7 @@ import os
 import uuid
 import zlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
@@ -28,6 +29,22 @@ class _AsSent(StatusAndHeaders):  # type: ignore[misc]  # warcio has no types
     def to_ascii_bytes(self, filter_func: Callable[[str], str] | None = None) -> bytes:
         text: str = self.to_str(filter_func)
         return text.encode("latin-1") + b"\r\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One request and its answer, as they were on the wire (after de-chunking, before content decoding)."""
+
+    url: str
+    method: str
+    sent: Sequence[tuple[str, str]]
+    status: int
+    reason: str
+    version: str
+    received: Sequence[tuple[str, str]]
+    body: bytes
+    address: str
+    at: datetime
 
 
 class Archive:
@@ -54,10 +71,17 @@ class Archive:
             self._writer.write_record(self._writer.create_warcinfo_record(self._path.name, self.facts))
         return self._stream, self._writer
 
-    def _write(self, record_type: str, url: str, content: bytes, media_type: str, headers: dict[str, str]) -> Piece:
+    def _write(
+        self,
+        record_type: str,
+        url: str,
+        content: bytes,
+        media_type: str,
+        headers: dict[str, str],
+        http: StatusAndHeaders | None = None,
+    ) -> Piece:
         stream, writer = self._file()
         start = stream.tell()
-        http = headers.pop("http", None)
         record = writer.create_warc_record(
             url,
             record_type,
@@ -72,49 +96,34 @@ class Archive:
         relative = self._path.relative_to(self.home).as_posix()
         return Piece(relative, start, stream.tell() - start, len(content), digests.sha256, digests.sm3, media_type)
 
-    def write_exchange(
-        self,
-        url: str,
-        method: str,
-        sent: Sequence[tuple[str, str]],
-        status: int,
-        reason: str,
-        version: str,
-        received: Sequence[tuple[str, str]],
-        body: bytes,
-        address: str,
-        at: datetime,
-    ) -> Piece:
+    def write_exchange(self, exchange: Exchange) -> Piece:
         """Write what was sent and what came back; the piece is the response's entity, before any content decoding."""
-        date = at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        date = exchange.at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         response_id = f"<urn:uuid:{uuid.uuid4()}>"
-        common = {"WARC-Date": date} | ({"WARC-IP-Address": address} if address else {})
-        kept = [(f"X-Archive-Orig-{name}" if name.lower() in _HOP_HEADERS else name, value) for name, value in received]
-        media = next((value for name, value in received if name.lower() == "content-type"), "")
+        version = exchange.version
+        common = {"WARC-Date": date} | ({"WARC-IP-Address": exchange.address} if exchange.address else {})
+        kept = [
+            (f"X-Archive-Orig-{name}" if name.lower() in _HOP_HEADERS else name, value)
+            for name, value in exchange.received
+        ]
+        media = next((value for name, value in exchange.received if name.lower() == "content-type"), "")
         piece = self._write(
             "response",
-            url,
-            body,
+            exchange.url,
+            exchange.body,
             media.partition(";")[0].strip() or "application/octet-stream",
-            common
-            | {
-                "WARC-Record-ID": response_id,
-                "WARC-Protocol": f"http/{version}",
-                "http": _AsSent(f"{status} {reason}".strip(), kept, protocol=f"HTTP/{version}"),
-            },
+            common | {"WARC-Record-ID": response_id, "WARC-Protocol": f"http/{version}"},
+            _AsSent(f"{exchange.status} {exchange.reason}".strip(), kept, protocol=f"HTTP/{version}"),
         )
-        parts = urlsplit(url)
+        parts = urlsplit(exchange.url)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         self._write(
             "request",
-            url,
+            exchange.url,
             b"",
             "",
-            common
-            | {
-                "WARC-Concurrent-To": response_id,
-                "http": _AsSent(f"{method} {target} HTTP/{version}", sent, is_http_request=True),
-            },
+            common | {"WARC-Concurrent-To": response_id},
+            _AsSent(f"{exchange.method} {target} HTTP/{version}", exchange.sent, is_http_request=True),
         )
         return piece
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from scrapy import signals
@@ -14,15 +17,17 @@ from scrapy.crawler import AsyncCrawlerProcess
 from scrapy.settings import Settings
 
 from crawler import settings as project
-from crawler.archive import Archive
 from crawler.egress import Egress
 from crawler.environment import environment
-from crawler.frontier import Frontier, Link
+from crawler.frontier import Frontier, Link, write_links
 from crawler.job import Job, Progress
+from crawler.promise import promise
+from crawler.reading import Readers
+from crawler.recorder import Recorder
 from crawler.render import Renderer
 from crawler.seeds import SeedList
 from crawler.spiders.sites import SitesSpider
-from crawler.urls import scope_hosts
+from crawler.urls import host_of, scope_hosts
 from data.records import Kind, Run
 from data.store import Store, now
 
@@ -47,39 +52,82 @@ def crawl(
     outward: bool = False,
     delay: float = 0.25,
     near: float = 0.2,
-    interest: Callable[[str], float] = lambda _: 0.0,
+    interest: Callable[[], Callable[[str], float]] | None = None,
+    focused: bool = True,
+    per_host: int = 2,
     progress: Callable[[Progress], None] = lambda _: None,
 ) -> Run:
     """Crawl from ``seeds`` and return the run, finished or (after Ctrl-C, ``finished_at`` is ``None``) to be resumed.
 
-    ``interest`` maps a page's text to its probability of being an offer: it orders the frontier, and pages at or
-    above ``near`` are always looked at in a browser. ``outward`` also follows links to hosts that are not seeds.
-    ``delay`` is in seconds between two requests to one host; a longer ``Crawl-delay`` in robots.txt wins.
+    ``interest`` is a picklable callable that loads, in each reader process, the function from a page's text to its
+    probability of being an offer: that orders the frontier (unless ``focused`` is off: then breadth first), and pages at
+    or above ``near`` are always looked at in a browser. ``outward`` also follows links to hosts that are not seeds.
+    ``delay`` is in seconds between two requests to one host, which has at most ``per_host`` at once; a longer
+    ``Crawl-delay`` in robots.txt wins.
 
-    Scrapy's reactor starts once in a process, so this can be called once. Raises ``CrawlError`` when it was before.
+    Scrapy's reactor starts once in a process, so this can be called once. Raises ``CrawlError`` when the crawl cannot start,
+    when another one is at work on the same home, and when evidence can no longer be written.
     """
+    with alone(store.home):
+        return _crawl(
+            store,
+            seeds,
+            egress,
+            max_pages,
+            max_depth,
+            render,
+            outward,
+            delay,
+            near,
+            interest,
+            focused,
+            per_host,
+            progress,
+        )
+
+
+def _crawl(
+    store: Store,
+    seeds: SeedList,
+    egress: Egress,
+    max_pages: int,
+    max_depth: int,
+    render: str,
+    outward: bool,
+    delay: float,
+    near: float,
+    interest: Callable[[], Callable[[str], float]] | None,
+    focused: bool,
+    per_host: int,
+    progress: Callable[[Progress], None],
+) -> Run:
     options = {"seeds": _digest(seeds.urls), "max_depth": max_depth, "render": render, "outward": outward}
     run = _unfinished(store, options) or Run(_run_id(), now(), options, environment())
     store.save_run(run)
-    archive = Archive(store.home, run.id, {"software": f"takedown {version('takedown')}", "format": "WARC/1.1"})
     assert store.db.conn is not None
-    frontier = Frontier(store.db.conn, run.id, max_pages)
-    with store.transaction():
-        frontier.add([Link(url, 0, 1.0, "") for url in seeds.urls])
+    frontier = Frontier(store.db.conn, run.id, max_pages=max_pages, delay=delay, per_host=per_host)
+    recorder = Recorder(store.home, run.id, {"software": f"takedown {version('takedown')}", "format": "WARC/1.1"})
+    readers = Readers(interest)
     renderer = Renderer(egress, {"user_agent": DESKTOP})
     job = Job(
-        run, store, archive, frontier, egress, renderer, render, near, scope_hosts(list(seeds.urls)), outward,
-        max_depth, interest, progress,
+        run, store, recorder, frontier, egress, renderer, render, near, scope_hosts(list(seeds.urls)), outward,
+        max_depth, readers, promise if focused else (lambda _, __: 0.0), progress,
     )  # fmt: skip
-    stopped = _drive(job, delay)
-    archive.close()
+    with store.transaction() as sql:
+        write_links(sql, run.id, frontier.offer(Link(url, 0, 1.0, "") for url in seeds.urls))
+    try:
+        stopped = _drive(job, delay, per_host)
+    finally:
+        readers.close()
+        recorder.close()
+    if job.stopped:
+        raise CrawlError(f"{job.stopped}。")
     # Only now are all the pages known that offer an app, whichever was fetched first.
     for app in store.targets():
         if app.kind is Kind.APP and "download" in app.facts:
             store.link_evidence(app.key, run.id, "package_link", app.facts["download"])
-    counts = frontier.counts()
     report: dict[str, Any] = {
-        "counts": counts,
+        "counts": dict(frontier.counts),
         "rendered": job.rendered,
         "unseen": job.unseen,
         "browser": renderer.version,
@@ -93,7 +141,7 @@ def crawl(
     return run
 
 
-def _drive(job: Job, delay: float) -> bool:
+def _drive(job: Job, delay: float, per_host: int) -> bool:
     """Run Scrapy until nothing is owed; returns whether it was stopped before that."""
     settings = Settings()
     settings.setmodule(project, priority="project")
@@ -103,6 +151,7 @@ def _drive(job: Job, delay: float) -> bool:
         {
             "USER_AGENT": DESKTOP,
             "DOWNLOAD_DELAY": delay,
+            "CONCURRENT_REQUESTS_PER_DOMAIN": per_host,
             "LOG_FILE": str(log),
         },
         priority="cmdline",
@@ -118,10 +167,12 @@ def _drive(job: Job, delay: float) -> bool:
     def robots(robotparser: Any, request: Any) -> None:
         wanted = robotparser.crawl_delay(project.ROBOTSTXT_USER_AGENT) if hasattr(robotparser, "crawl_delay") else None
         if wanted and crawler.engine is not None:
+            pause = min(float(wanted), MAX_CRAWL_DELAY)
+            job.frontier.pace(host_of(request.url), pause)
             # For the slot there is and for those made later: an idle one is forgotten after a minute.
             downloader = crawler.engine.downloader
             key, slot = downloader._get_slot(request)
-            slot.delay = max(slot.delay, min(float(wanted), MAX_CRAWL_DELAY))
+            slot.delay = max(slot.delay, pause)
             downloader.per_slot_settings[key] = {"delay": slot.delay}
 
     crawler.signals.connect(closed, signals.spider_closed, weak=False)
@@ -131,6 +182,17 @@ def _drive(job: Job, delay: float) -> bool:
     if not outcome["reason"]:
         raise CrawlError(f"采集未能启动，原因见 {log}。")
     return outcome["reason"] != "finished"
+
+
+@contextmanager
+def alone(home: Path) -> Iterator[None]:
+    """Hold the home for this crawl. Raises ``CrawlError`` when another process does."""
+    with (home / "crawl.lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise CrawlError(f"另一个采集正在使用 {home}；等它结束，或用 --home 指定另一个工作目录。") from error
+        yield
 
 
 def _unfinished(store: Store, options: Mapping[str, Any]) -> Run | None:

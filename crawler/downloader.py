@@ -7,6 +7,7 @@ import hashlib
 import socket
 import ssl
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ import aiohttp
 from aiohttp.abc import ResolveResult
 from cryptography import x509
 from scrapy.core.downloader.handlers._aiohttp import AiohttpDownloadHandler
-from scrapy.exceptions import IgnoreRequest
+from scrapy.exceptions import CannotResolveHostError, DownloadConnectionRefusedError, IgnoreRequest
 
 from crawler.egress import Egress, Refused
 
@@ -24,8 +25,15 @@ if TYPE_CHECKING:
     from scrapy.crawler import Crawler
 
 
+GIVE_UP_AFTER = 3
+
+
 class EgressRefused(IgnoreRequest):
     """The egress policy refused the address; an ``IgnoreRequest`` so that Scrapy does not try again."""
+
+
+class GivenUp(DownloadConnectionRefusedError):
+    """The origin could not be connected to several times in a row in this run; it is not asked again."""
 
 
 class EgressConnector(aiohttp.TCPConnector):
@@ -59,6 +67,7 @@ class EgressDownloadHandler(AiohttpDownloadHandler):
         super().__init__(crawler)
         spider: Any = crawler.spider
         self._egress: Egress = spider.job.egress
+        self._failures: Counter[str] = Counter()
         # The session that the parent made has not connected anywhere; only its connector is exchanged for ours.
         parent = self._session._connector
         self._session._connector = EgressConnector(
@@ -73,6 +82,9 @@ class EgressDownloadHandler(AiohttpDownloadHandler):
     @asynccontextmanager
     async def _make_request(self, request: Request, timeout: float) -> AsyncIterator[Any]:
         started = time.time()
+        origin = request.url[: request.url.find("/", 8)]
+        if self._failures[origin] >= GIVE_UP_AFTER:
+            raise GivenUp(origin)
         try:
             async with super()._make_request(request, timeout) as response:
                 request.meta["wire"] = {
@@ -86,7 +98,11 @@ class EgressDownloadHandler(AiohttpDownloadHandler):
                     "sent": [(name, value) for name, value in response.request_info.headers.items()],
                     "tls": _tls_facts(response._ssl_object),
                 }
+                self._failures.pop(origin, None)
                 yield response
+        except (CannotResolveHostError, DownloadConnectionRefusedError):
+            self._failures[origin] += 1
+            raise
         except Refused as error:
             raise EgressRefused(str(error)) from error
 

@@ -6,9 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 
-from crawler.archive import Archive
 from crawler.egress import Egress
+from crawler.extract import Anchor
 from crawler.frontier import Frontier
+from crawler.reading import Readers
+from crawler.recorder import Recorder
 from crawler.render import Renderer
 from data.records import Run
 from data.store import Store
@@ -29,7 +31,7 @@ class Job:
 
     run: Run
     store: Store
-    archive: Archive
+    recorder: Recorder
     frontier: Frontier
     egress: Egress
     renderer: Renderer
@@ -38,13 +40,15 @@ class Job:
     scope: frozenset[str]
     outward: bool
     max_depth: int
-    interest: Callable[[str], float]
+    readers: Readers
+    promise: Callable[[float, Anchor], float]
     progress: Callable[[Progress], None]
     fetcher: str = f"Scrapy {version('scrapy')}"
     profile_name: str = "desktop"
     rendered: int = 0
     unseen: int = 0
+    stopped: str = ""
 
     def tell(self) -> None:
         """Report where the crawl stands."""
-        self.progress(Progress(self.frontier.counts(), self.rendered, self.unseen))
+        self.progress(Progress(dict(self.frontier.counts), self.rendered, self.unseen))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from crawler.archive import Archive
+from crawler.archive import Exchange
+from crawler.recorder import Recorder
 
 if TYPE_CHECKING:
     from scrapy import Request
@@ -19,31 +20,33 @@ class ArchiveMiddleware:
     Leaves the evidence of the last response in ``request.meta["piece"]`` and of each hop in ``request.meta["hops"]``.
     """
 
-    def __init__(self, archive: Archive) -> None:
-        self.archive = archive
+    def __init__(self, recorder: Recorder) -> None:
+        self.recorder = recorder
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> ArchiveMiddleware:
         spider: Any = crawler.spider
-        return cls(spider.job.archive)
+        return cls(spider.job.recorder)
 
-    def process_response(self, request: Request, response: Response) -> Response:
+    async def process_response(self, request: Request, response: Response) -> Response:
         wire = request.meta.get("wire")
         if wire is None:
             return response
         at = datetime.fromtimestamp(wire["started"], UTC)
         request.meta["fetched_at"] = at
-        request.meta["piece"] = self.archive.write_exchange(
-            request.url,
-            request.method,
-            wire["sent"],
-            response.status,
-            wire["reason"],
-            wire["version"],
-            wire["headers"],
-            response.body,
-            wire["address"],
-            at,
+        request.meta["piece"] = await self.recorder.record(
+            Exchange(
+                request.url,
+                request.method,
+                wire["sent"],
+                response.status,
+                wire["reason"],
+                wire["version"],
+                wire["headers"],
+                response.body,
+                wire["address"],
+                at,
+            )
         )
         location = response.headers.get("Location")
         if 300 <= response.status < 400 and location:

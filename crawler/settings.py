@@ -5,7 +5,7 @@ SPIDER_MODULES = ["crawler.spiders"]
 NEWSPIDER_MODULE = "crawler.spiders"
 
 TWISTED_REACTOR = "twisted.internet.asyncioreactor.AsyncioSelectorReactor"
-SCHEDULER = "crawler.frontier.FrontierScheduler"
+SCHEDULER = "crawler.scheduler.FrontierScheduler"
 DOWNLOAD_HANDLERS = {
     "http": "crawler.downloader.EgressDownloadHandler",
     "https": "crawler.downloader.EgressDownloadHandler",
@@ -15,7 +15,7 @@ DOWNLOAD_HANDLERS = {
     "ftp": None,
     "s3": None,
 }
-# 900: nearer to the network than HttpCompression (590), Redirect (600) and Retry (550).
+# 900: nearer to the network than HttpCompression (590), Redirect (600).
 DOWNLOADER_MIDDLEWARES = {"crawler.middlewares.ArchiveMiddleware": 900}
 TELNETCONSOLE_ENABLED = False
 # A proxy named in the environment would be a second way out, past the egress policy.
@@ -31,7 +31,8 @@ DOWNLOAD_DELAY_JITTER = 0.0
 DOWNLOAD_TIMEOUT = 30
 DOWNLOAD_MAXSIZE = 64 * 1024 * 1024
 DOWNLOAD_WARNSIZE = 0
-RETRY_TIMES = 2
+# The frontier tries again, later and more slowly, across restarts.
+RETRY_ENABLED = False
 REDIRECT_MAX_TIMES = 10
 # A refusal is evidence too (of cloaking, of a closed site): every status reaches the spider.
 HTTPERROR_ALLOW_ALL = True

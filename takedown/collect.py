@@ -138,7 +138,7 @@ def collect(
             outward=outward,
             delay=config.crawl.delay if delay is None else delay,
             near=thresholds().near,
-            interest=judge.interest if judge else lambda _: 0.0,
+            interest=load_interest if judge else None,
             progress=tell,
         )
     _tell_run(result)
@@ -168,6 +168,11 @@ def score_captures(store: Store, judge: Judge, rescore: bool) -> int:
     opened = flow.fill(store, thresholds().review)
     out.print(f"评分 {done} 条采集记录（模型 {judge.version}），新列入或重新列入待审 {opened} 件。")
     return done
+
+
+def load_interest() -> Callable[[str], float]:
+    """The shipped model's view of a page, for the crawler's reader processes."""
+    return Judge().interest
 
 
 def _judge() -> Judge | None:

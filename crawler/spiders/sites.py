@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 import scrapy
@@ -23,15 +25,18 @@ from scrapy.exceptions import (
 from scrapy.http import TextResponse
 
 from crawler.apk import MAGIC, BadPackage, read_apk
-from crawler.extract import Anchor, Page, read_page
-from crawler.frontier import Link
+from crawler.downloader import GivenUp
+from crawler.frontier import TRIES, Link
 from crawler.identifiers import find_identifiers
 from crawler.job import Job
-from crawler.render import NoBrowser, View, needs_browser
-from crawler.targets import miniprograms, site_target
+from crawler.reading import EMPTY, Reading, Unreadable
+from crawler.recorder import Outcome, RecorderStopped
+from crawler.render import NoBrowser, View
+from crawler.targets import Listing, site_target
 from crawler.urls import host_of, in_scope
 from data.facts import platforms
 from data.records import Capture, Hop, Identifier, Target
+from data.store import now
 
 if TYPE_CHECKING:
     from scrapy.http import Response
@@ -41,6 +46,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 COMPLETE = "静态页面文字完整"
+# Worth another try later; a name that does not resolve or a body over its cap will not change.
+TRANSIENT = (DownloadConnectionRefusedError, DownloadFailedError, DownloadTimeoutError, ResponseDataLossError)
+BUSY = {429, 503}
 
 # Not pages: what they carry is archived with the page that shows it, or not at all.
 _SKIPPED = (
@@ -76,121 +84,135 @@ class SitesSpider(scrapy.Spider):
         )
 
     async def parse(self, response: Response) -> None:
-        """Read one answer and commit it: capture, targets, links and the end of the lease in one transaction."""
+        """Read one answer and commit what came of it."""
         link: Link = response.meta["link"]
         try:
             # First by its bytes: many servers send packages as text.
             if response.body.startswith(MAGIC):
-                self._package(response, link)
+                await self._package(response, link)
             elif isinstance(response, TextResponse):
                 await self._page(response, link)
             else:
-                self._commit(response, link, "不是网页", None, Page("", "und", "", ()), "", (), [])
+                await self._commit(response, link, "不是网页", EMPTY)
+        except RecorderStopped as error:
+            self._stop(error)
         except Exception as error:
             # The evidence is in the archive whatever our reading of it ran into; say so, and let the run go on.
             logger.exception("cannot read %s", response.url)
-            self._end(link, "failed", f"无法读取内容（{type(error).__name__}：{error}）")
+            await self._end(link, "failed", f"无法读取内容（{type(error).__name__}：{error}）")
         self.job.tell()
 
-    def failed(self, failure: Failure) -> None:
+    async def failed(self, failure: Failure) -> None:
         """Nothing came back, or nothing was asked for: robots.txt or the egress policy said no."""
         link: Link = failure.request.meta["link"]  # type: ignore[attr-defined]
         error = failure.value
-        if isinstance(error, IgnoreRequest):
+        if isinstance(error, RecorderStopped):
+            self._stop(error)
+        elif isinstance(error, IgnoreRequest):
             why = str(error) or "未采集"
             if "max redirections" in why:
-                self._end(link, "failed", "跳转次数过多")
+                await self._end(link, "failed", "跳转次数过多")
             else:
-                self._end(link, "refused", "robots.txt 不允许" if "robots.txt" in why else why)
+                await self._end(link, "refused", "robots.txt 不允许" if "robots.txt" in why else why)
+        elif isinstance(error, TRANSIENT) and not isinstance(error, GivenUp) and self.job.frontier.again(link):
+            pass
         else:
-            self._end(link, "failed", reason_of(error))
+            await self._end(link, "failed", reason_of(error))
         self.job.tell()
 
-    def _end(self, link: Link, state: str, note: str) -> None:
-        with self.job.store.transaction():
-            self.job.frontier.finish(link.url, state, note)
+    async def _end(self, link: Link, state: str, note: str) -> None:
+        await self._settle(link, Outcome(link.url, state, note))
+
+    async def _settle(self, link: Link, outcome: Outcome) -> None:
+        """End the lease, durably. An answer that comes after its lease ran out is nobody's and changes nothing."""
+        frontier = self.job.frontier
+        if not frontier.holds(link):
+            return
+        frontier.finish(link, outcome.state)
+        try:
+            await self.job.recorder.commit(replace(outcome, politeness=tuple(frontier.politeness())))
+            frontier.settled(link.url)
+        except RecorderStopped as error:
+            self._stop(error)
+
+    def _stop(self, error: RecorderStopped) -> None:
+        """Writing has failed: stop the crawl. What is owed stays owed."""
+        self.job.stopped = str(error)
+        engine: Any = self.crawler.engine
+        engine._slot.closing or asyncio.ensure_future(engine.close_spider_async(reason="recorder"))
 
     async def _page(self, response: TextResponse, link: Link) -> None:
-        page = read_page(response.text, response.url)
-        why, view = await self._view(response, page)
-        markup = response.text
+        media = (response.headers.get("Content-Type") or b"").decode("latin-1")
+        try:
+            reading = await self.job.readers.read(response.body, media, response.url)
+        except Unreadable as error:
+            await self._commit(response, link, f"未能读取：{error}", EMPTY)
+            return
+        why, view = await self._view(response, reading)
         if view is not None:
-            markup = f"{markup}\n{view.dom}"
-            rendered = read_page(view.dom, view.final_url)
-            # What the server sent may say things the script removes again; the links of both are links of the page.
-            known = {anchor.url for anchor in rendered.anchors}
-            page = Page(
-                rendered.title or page.title,
-                rendered.language,
-                rendered.text if len(rendered.text) >= len(page.text) // 2 else page.text,
-                (*rendered.anchors, *(anchor for anchor in page.anchors if anchor.url not in known)),
-            )
-        packages = (Identifier("package_link", a.url) for a in page.anchors if is_package(a.url))
-        self._commit(response, link, why, view, page, markup, (*find_identifiers(page.text, markup), *packages), [])
+            try:
+                reading = await self.job.readers.read(response.body, media, response.url, view.dom, view.final_url)
+            except Unreadable as error:
+                why = f"{why}；渲染结果未能读取：{error}"
+        await self._commit(response, link, why, reading, view=view)
 
-    async def _view(self, response: TextResponse, page: Page) -> tuple[str, View | None]:
-        if self.job.render == "never":
-            missing = needs_browser(response.text, page.text)
-            return (f"未渲染（--render never）：{missing}" if missing else COMPLETE), None
-        why = needs_browser(response.text, page.text) if response.status < 400 else ""
-        if not why and self.job.interest(page.text) >= self.job.near:
+    async def _view(self, response: Response, reading: Reading) -> tuple[str, View | None]:
+        job = self.job
+        if job.render == "never":
+            return (f"未渲染（--render never）：{reading.needs}" if reading.needs else COMPLETE), None
+        why = reading.needs if response.status < 400 else ""
+        if not why and response.status < 400 and reading.interest >= job.near:
             why = "评分接近或高于复核阈值"
-        if not why and self.job.render == "always":
+        if not why and job.render == "always":
             why = "要求全部渲染"
         if not why:
             return COMPLETE, None
         try:
-            view = await self.job.renderer.view(response.url)
+            view = await job.renderer.view(response.url)
         except NoBrowser as error:
-            self.job.unseen += 1
+            job.unseen += 1
             return f"需要渲染（{why}），但{error}", None
         except (PlaywrightError, TimeoutError) as error:
-            self.job.unseen += 1
+            job.unseen += 1
             first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             return f"需要渲染（{why}），但浏览器未能完成：{first}", None
-        self.job.rendered += 1
+        job.rendered += 1
         return f"{why}；{view.note}" if view.note else why, view
 
-    def _package(self, response: Response, link: Link) -> None:
+    async def _package(self, response: Response, link: Link) -> None:
         try:
-            app = read_apk(response.body, link.url)
+            app = await asyncio.to_thread(read_apk, response.body, link.url)
         except BadPackage as error:
-            self._commit(response, link, str(error), None, Page("", "und", "", ()), "", (), [])
+            await self._commit(response, link, str(error), EMPTY)
             return
         text = "\n".join(f"{name}: {value}" for name, value in app.facts.items())
-        page = Page(app.title, "zh", text, ())
-        self._commit(response, link, "安卓安装包", None, page, "", (), [app])
+        await self._commit(
+            response, link, "安卓安装包", replace(EMPTY, title=app.title, language="zh", text=text), apps=(app,)
+        )
 
-    def _commit(
+    async def _commit(
         self,
         response: Response,
         link: Link,
         why: str,
-        view: View | None,
-        page: Page,
-        markup: str,
-        identifiers: tuple[Identifier, ...],
-        apps: list[Target],
+        reading: Reading,
+        *,
+        view: View | None = None,
+        apps: tuple[Target, ...] = (),
     ) -> None:
         job, meta = self.job, response.meta
-        at: datetime = meta["fetched_at"]
-        dom = shot = None
-        if view is not None:
-            dom = job.archive.write_view("dom", response.url, view.dom.encode(), "text/html", at)
-            shot = job.archive.write_view("screenshot", response.url, view.screenshot, "image/png", at)
-        job.archive.sync()
-        final_url = view.final_url if view else response.url
         # A package lies on the site but says nothing about what the site offers.
-        site = site_target(response.url, page.title, platforms())
-        targets = apps or ([site] if site else [])
-        listings = list(miniprograms(markup, page.text)) if markup else []
-        targets += [listing.target for listing in listings if listing.alone]
+        site = site_target(response.url, reading.title, platforms())
+        targets = apps or ((site,) if site else ())
+        targets += tuple(listing.target for listing in reading.listings if listing.alone)
+        packages = (Identifier("package_link", a.url) for a in reading.anchors if is_package(a.url))
+        at: datetime = meta["fetched_at"]
         wire = meta["wire"]
         capture = Capture(
             id=uuid.uuid4().hex,
             run_id=job.run.id,
             url=link.url,
-            final_url=final_url,
+            final_url=view.final_url if view else response.url,
             hops=tuple(Hop(*hop) for hop in meta.get("hops", [])),
             status=response.status,
             headers=tuple(wire["headers"]),
@@ -204,48 +226,66 @@ class SitesSpider(scrapy.Spider):
             depth=link.depth,
             referrer=link.referrer,
             payload=meta["piece"],
-            dom=dom,
-            screenshot=shot,
+            dom=None,
+            screenshot=None,
             render=why,
-            title=page.title,
-            language=page.language,
-            text=page.text,
-            identifiers=identifiers,
+            title=reading.title,
+            language=reading.language,
+            text=reading.text,
+            identifiers=(*reading.identifiers, *packages),
             targets=tuple(target.key for target in targets),
         )
-        with job.store.transaction():
-            job.store.save_capture(capture, targets)
-            for listing in listings:
-                if not listing.alone:
-                    self._save_listing(capture, listing.target, listing.text)
-            job.frontier.add(list(self._links(page.anchors, link, response.url, job.interest(page.text))))
-            job.frontier.finish(link.url)
+        entries = (entry(capture, listing) for listing in reading.listings if not listing.alone)
+        new = job.frontier.offer(self._links(reading, link, response.url))
+        outcome = Outcome(link.url, "done", "", ((capture, targets), *entries), view, tuple(new))
+        if response.status in BUSY:
+            job.frontier.slow(host_of(response.url), retry_after(response.headers.get("Retry-After")))
+            if job.frontier.tries(link) < TRIES - 1:
+                await job.recorder.commit(
+                    replace(outcome, state="waiting", politeness=tuple(job.frontier.politeness()))
+                )
+                job.frontier.again(link, 0.0)
+                return
+        await self._settle(link, outcome)
 
-    def _save_listing(self, page: Capture, target: Target, text: str) -> None:
-        """An entry of a directory is evidence by itself: the page's pieces, the entry's own text."""
-        appid = target.identity.partition(":")[2]
-        entry = replace(
-            page,
-            id=f"{page.id}-{appid}",
-            url=f"{page.url}#{appid}",
-            title=target.title,
-            text=text,
-            identifiers=find_identifiers(text),
-            targets=(target.key,),
-        )
-        self.job.store.save_capture(entry, [target])
-
-    def _links(self, anchors: tuple[Anchor, ...], link: Link, url: str, interest: float) -> Iterator[Link]:
+    def _links(self, reading: Reading, link: Link, url: str) -> Iterator[Link]:
         job = self.job
         if link.depth >= job.max_depth:
             return
-        for anchor in anchors:
+        for anchor in reading.anchors:
             if anchor.url.partition("?")[0].lower().endswith(_SKIPPED):
                 continue
             package = is_package(anchor.url)
             # A package is part of the page that offers it, wherever it is kept.
             if in_scope(anchor.url, job.scope) or package or job.outward:
-                yield Link(anchor.url, link.depth + 1, round(interest + (0.5 if package else 0.0), 3), url)
+                promise = job.promise(reading.interest, anchor) + (0.5 if package else 0.0)
+                yield Link(anchor.url, link.depth + 1, round(promise, 3), url)
+
+
+def entry(page: Capture, listing: Listing) -> tuple[Capture, tuple[Target, ...]]:
+    """An entry of a directory is evidence by itself: the page's pieces, the entry's own text."""
+    appid = listing.target.identity.partition(":")[2]
+    capture = replace(
+        page,
+        id=f"{page.id}-{appid}",
+        url=f"{page.url}#{appid}",
+        title=listing.target.title,
+        text=listing.text,
+        identifiers=find_identifiers(listing.text),
+        targets=(listing.target.key,),
+    )
+    return capture, (listing.target,)
+
+
+def retry_after(header: bytes | None) -> float:
+    """Seconds that a server asks to be left alone (RFC 9110, 10.2.3: seconds or a date); 0 when it does not say."""
+    text = (header or b"").decode("latin-1").strip()
+    if text.isdigit():
+        return float(text)
+    try:
+        return max((parsedate_to_datetime(text) - now()).total_seconds(), 0.0)
+    except (TypeError, ValueError):
+        return 0.0
 
 
 def is_package(url: str) -> bool:
@@ -256,6 +296,7 @@ def is_package(url: str) -> bool:
 def reason_of(error: BaseException | None) -> str:
     """Why nothing came back, in words; the exception's own text follows for whoever has to look closer."""
     known = {
+        GivenUp: "主机连续无法连接，未再尝试",
         CannotResolveHostError: "主机名无法解析",
         DownloadTimeoutError: "等待超时",
         DownloadCancelledError: "内容超过大小上限，未保存",

@@ -1,0 +1,144 @@
+"""Reading pages in a process of their own: hostile markup can hold up or break a reader, never the crawl.
+
+What is read is plain data in and plain data out. A reader that takes too long is killed, and the page is kept unread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, replace
+
+from scrapy.http import HtmlResponse
+
+from crawler.extract import Anchor, read_page
+from crawler.identifiers import find_identifiers
+from crawler.render import needs_browser
+from crawler.targets import Listing, miniprograms
+from data.records import Identifier
+
+READ_SECONDS = 20.0
+
+Interest = Callable[[str], float]
+_interest: Interest = lambda _: 0.0  # noqa: E731
+
+
+class Unreadable(Exception):
+    """The page could not be read in time, or broke its reader; the message says which."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a page says. ``needs`` is why its static form does not carry its text; ``interest`` the offer's probability."""
+
+    title: str
+    language: str
+    text: str
+    anchors: tuple[Anchor, ...]
+    identifiers: tuple[Identifier, ...]
+    listings: tuple[Listing, ...]
+    needs: str
+    interest: float
+
+
+EMPTY = Reading("", "und", "", (), (), (), "", 0.0)
+
+
+def read(body: bytes, content_type: str, url: str, dom: str, final_url: str) -> Reading:
+    """Read what the server sent and, when there is one, the DOM a browser made of it.
+
+    The encoding is the header's, the markup's or the most likely one, as browsers decide it (through w3lib).
+    """
+    response = HtmlResponse(url, body=body, headers={"Content-Type": content_type} if content_type else None)
+    markup = response.text
+    page = read_page(markup, url)
+    if dom:
+        rendered = read_page(dom, final_url)
+        # What the server sent may say things the script removes again; the links of both are links of the page.
+        known = {anchor.url for anchor in rendered.anchors}
+        page = replace(
+            rendered,
+            title=rendered.title or page.title,
+            text=rendered.text if len(rendered.text) >= len(page.text) // 2 else page.text,
+            anchors=(*rendered.anchors, *(anchor for anchor in page.anchors if anchor.url not in known)),
+        )
+        markup = f"{markup}\n{dom}"
+    return Reading(
+        page.title,
+        page.language,
+        page.text,
+        page.anchors,
+        find_identifiers(page.text, markup),
+        tuple(miniprograms(markup, page.text)),
+        "" if dom else needs_browser(markup, page.text),
+        _interest(page.text),
+    )
+
+
+def _begin(parent: int, interest: Callable[[], Interest] | None) -> None:
+    """Start a reader: Ctrl-C is for the crawl alone, and a crawl that is gone leaves no reader behind."""
+    global _interest
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def follow() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()
+    if interest is not None:
+        _interest = interest()
+
+
+class Readers:
+    """A pool of reader processes. ``interest`` is a picklable callable that loads the judge of interest in each."""
+
+    def __init__(self, interest: Callable[[], Interest] | None, count: int | None = None) -> None:
+        self.interest = interest
+        self.count = count or max((os.cpu_count() or 2) - 1, 1)
+        self._pool = self._start()
+
+    def _start(self) -> ProcessPoolExecutor:
+        return ProcessPoolExecutor(
+            self.count, multiprocessing.get_context("spawn"), _begin, (os.getpid(), self.interest)
+        )
+
+    async def read(self, body: bytes, content_type: str, url: str, dom: str = "", final_url: str = "") -> Reading:
+        """Raises ``Unreadable``."""
+        pool = self._pool
+        try:
+            future = pool.submit(read, body, content_type, url, dom, final_url)
+            # The time begins when the page's turn comes; a long queue is not the page's fault.
+            while not (future.running() or future.done()):
+                await asyncio.wait({asyncio.wrap_future(future)}, timeout=0.5)
+            return await asyncio.wait_for(asyncio.wrap_future(future), READ_SECONDS)
+        except TimeoutError:
+            self._replace(pool)
+            raise Unreadable(f"{READ_SECONDS:g} 秒内未能读完") from None
+        except BrokenProcessPool:
+            self._replace(pool)
+            raise Unreadable("读取进程意外结束") from None
+
+    def _replace(self, pool: ProcessPoolExecutor) -> None:
+        if pool is not self._pool:
+            return
+        self._pool = self._start()
+        # The executor has no public way to end a worker that does not come back (before Python 3.14).
+        for process in list((pool._processes or {}).values()):
+            process.kill()
+        pool.shutdown(wait=False, cancel_futures=True)
+
+    def close(self) -> None:
+        """End the readers."""
+        with contextlib.suppress(Exception):
+            self._pool.shutdown(wait=False, cancel_futures=True)
+        for process in list((self._pool._processes or {}).values()):
+            process.kill()
