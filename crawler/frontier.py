@@ -150,6 +150,7 @@ class Frontier:
 
     def owed(self) -> bool:
         """Whether anything waits that the budget still pays for."""
+        self._expire(self.clock())
         return self.counts["waiting"] > 0 and self.counts["done"] + len(self._leases) < self.max_pages
 
     # -- whose turn it is ------------------------------------------------------------------------------------------
@@ -172,7 +173,6 @@ class Frontier:
         if not self.owed():
             return None
         now = self.clock()
-        self._expire(now)
         while self._later and self._later[0][0] <= now:
             _, _, name, ticket = heapq.heappop(self._later)
             if ticket == self._hosts[name].ticket:
@@ -202,6 +202,9 @@ class Frontier:
 
     def wait(self) -> float:
         """Seconds until the next host's turn; a heartbeat's length when none is in sight."""
+        for turns in (self._ready, self._later):
+            while turns and turns[0][3] != self._hosts[turns[0][2]].ticket:
+                heapq.heappop(turns)
         if self._ready:
             return 0.0
         return max(self._later[0][0] - self.clock(), 0.0) if self._later else 1.0

@@ -15,7 +15,7 @@ from warcio.archiveiterator import ArchiveIterator
 from warcio.checker import Checker
 
 from crawler import archive as archive_module
-from crawler.archive import Archive, mend
+from crawler.archive import Archive, Exchange, mend
 from data.archive import EvidenceError, read_piece, read_record
 from data.records import Digests, Piece
 
@@ -33,9 +33,8 @@ PACKED = gzip.compress("<p>收U价 7.12</p>".encode(), mtime=0)
 
 
 def exchange(archive: Archive, url: str = "http://a.test/x?y=1", body: bytes = PACKED) -> Piece:
-    return archive.write_exchange(
-        url, "GET", (("Host", "a.test"), ("Accept", "*/*")), 200, "OK", "1.1", RECEIVED, body, "192.0.2.7", AT
-    )
+    sent = (("Host", "a.test"), ("Accept", "*/*"))
+    return archive.write_exchange(Exchange(url, "GET", sent, 200, "OK", "1.1", RECEIVED, body, "192.0.2.7", AT))
 
 
 def files(home: Path) -> list[Path]:
@@ -162,7 +161,7 @@ def test_a_half_written_tail_goes_and_all_before_it_stays(
     assert check(damaged) == 0
     assert _is_record_end(path, left)
     for piece in survived:
-        assert read_piece(home, piece)  == read_piece(path.parents[2], piece)
+        assert read_piece(home, piece) == read_piece(path.parents[2], piece)
 
 
 def test_a_sound_file_is_left_alone(whole: tuple[Path, list[Piece]]) -> None:

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -42,8 +43,8 @@ class Outcome:
             return cls(home, result.returncode, result.stdout, result.stderr, tuple(store.captures()), store.runs()[0])
 
     def page(self, url: str) -> Capture:
-        (found,) = [capture for capture in self.captures if capture.url == url]
-        return found
+        """The newest capture of the page."""
+        return [capture for capture in self.captures if capture.url == url][-1]
 
     def trouble(self, url: str) -> tuple[str, str]:
         (found,) = [item for item in self.run.report["troubles"] if item["url"] == url]
@@ -97,7 +98,9 @@ def test_the_crawl_finishes_and_says_what_it_did(survey: Outcome) -> None:
 
 def test_every_page_has_one_capture(survey: Outcome) -> None:
     counts = Counter(capture.url for capture in survey.captures)
-    assert set(counts.values()) == {1}
+    # A busy server's answer is kept, and it is asked again, twice at most.
+    assert counts["http://pages.test/503"] == 3
+    assert all(n == 1 for url, n in counts.items() if not url.endswith("/503"))
     assert {
         f"http://pages.test{path}"
         for path in ("/", "/delay", "/redirect/3", "/enc/gb18030", "/enc/gbk", "/enc/big5", "/enc/utf16", "/enc/bare", "/lie",
@@ -160,7 +163,9 @@ def test_redirects_are_hops(survey: Outcome) -> None:
     kept = set()
     for path in warcs(survey.home):
         with Path(path).open("rb") as stream:
-            kept |= {r.rec_headers.get_header("WARC-Target-URI") for r in ArchiveIterator(stream) if r.rec_type == "response"}
+            kept |= {
+                r.rec_headers.get_header("WARC-Target-URI") for r in ArchiveIterator(stream) if r.rec_type == "response"
+            }
     assert {hop.url for hop in page.hops} <= kept
     assert "http://slow.test/robots.txt" in kept
 
@@ -192,7 +197,7 @@ def test_what_the_proxy_refused_is_not_taken_for_the_page(survey: Outcome) -> No
 
 def test_what_is_not_a_page_is_kept_and_said(survey: Outcome) -> None:
     assert "不是可读取的安卓安装包" in survey.page("http://pages.test/packed").render
-    assert survey.page("http://pages.test/fake.apk").render == "不是网页"
+    assert "不是可读取的安卓安装包" in survey.page("http://pages.test/fake.apk").render
 
 
 def test_robots_txt_is_obeyed(survey: Outcome, web: Web) -> None:
@@ -206,7 +211,7 @@ def test_crawl_delay_is_obeyed(survey: Outcome, web: Web) -> None:
     times = [hit.at for hit in web.asked("slow.test") if hit.path != "/robots.txt"]
     assert len(times) == 5
     # A little less than half a second: what passes between a request's start here and its arrival there varies.
-    assert min(after - before for before, after in zip(times, times[1:], strict=False)) > 0.4
+    assert min(after - before for before, after in pairwise(times)) > 0.4
 
 
 # -- a site of many pages: pace, interruption, budget ----------------------------------------------------------------
@@ -225,7 +230,7 @@ def site(tmp_path: Path, web: Web) -> Iterator[tuple[Path, tuple[str, ...], Web]
     with web.changed:
         web.hits.clear()
         web.busiest.clear()
-    yield tmp_path, (*crawl_arguments(seed_file(tmp_path, "many.test"), web.port, "--render", "never"),), web
+    return tmp_path, (*crawl_arguments(seed_file(tmp_path, "many.test"), web.port, "--render", "never"),), web
 
 
 def test_ctrl_c_stops_cleanly_and_the_same_command_finishes(site: tuple[Path, tuple[str, ...], Web]) -> None:
@@ -270,7 +275,7 @@ def test_the_delay_and_the_budget_of_the_office_are_kept(site: tuple[Path, tuple
     assert done.code == 0, done.err
     assert len(done.captures) == 6
     times = [hit.at for hit in web.asked("many.test")]
-    assert min(after - before for before, after in zip(times, times[1:], strict=False)) > 0.12
+    assert min(after - before for before, after in pairwise(times)) > 0.12
     assert times[-1] - times[0] > 0.2 * (len(times) - 1) * 0.95
 
 
@@ -288,7 +293,9 @@ def test_a_list_without_an_address_is_a_sentence(tmp_path: Path, lines: tuple[st
 def test_without_a_browser_static_pages_are_still_collected(tmp_path: Path, web: Web) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
-    arguments = crawl_arguments(seed_file(tmp_path, "pages.test/script", "pages.test/gzip"), web.port, "--max-depth", "0")
+    arguments = crawl_arguments(
+        seed_file(tmp_path, "pages.test/script", "pages.test/gzip"), web.port, "--max-depth", "0"
+    )
     env = {"PATH": str(empty), "PLAYWRIGHT_BROWSERS_PATH": str(empty)}
     done = Outcome.of(tmp_path, takedown(tmp_path, *arguments, env=env))
     assert done.code == 0, done.err
@@ -305,7 +312,13 @@ def test_without_a_browser_static_pages_are_still_collected(tmp_path: Path, web:
 @pytest.fixture(scope="module")
 def demo(demoweb_port: int, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     home = tmp_path_factory.mktemp("demo")
-    seeds = seed_file(home, "www.dongfangbi.test", "dl.hxex.test/android.html", "mini.daohang.test", "www.bijiaocheng.test/invite.html")
+    seeds = seed_file(
+        home,
+        "www.dongfangbi.test",
+        "dl.hxex.test/android.html",
+        "mini.daohang.test",
+        "www.bijiaocheng.test/invite.html",
+    )
     arguments = crawl_arguments(seeds, demoweb_port, "--render", "never", "--max-depth", "1")
     return Outcome.of(home, takedown(home, *arguments))
 
@@ -314,7 +327,7 @@ def test_the_gb18030_site_of_the_demonstration_is_readable(demo: Outcome) -> Non
     assert demo.code == 0, demo.err
     text = demo.page("http://www.dongfangbi.test/").text
     assert "�" not in text
-    assert any(ord(letter) > 0xFFFF for letter in text)
+    assert "东方币 DFB 公售第二轮" in text
     check_evidence(demo.home, demo.captures)
 
 
@@ -349,7 +362,12 @@ def test_the_forbidden_page_of_the_demonstration_is_not_fetched(demo: Outcome) -
 
 
 def test_places_of_identifiers_are_those_of_the_stored_text(survey: Outcome, demo: Outcome) -> None:
-    found = [(capture, item) for capture in (*survey.captures, *demo.captures) for item in capture.identifiers if item.start >= 0]
+    found = [
+        (capture, item)
+        for capture in (*survey.captures, *demo.captures)
+        for item in capture.identifiers
+        if item.start >= 0
+    ]
     assert found
     for capture, item in found:
         if item.kind not in {"icp", "police", "licence"}:
@@ -358,5 +376,5 @@ def test_places_of_identifiers_are_those_of_the_stored_text(survey: Outcome, dem
 
 def test_nothing_is_written_outside_the_home(survey: Outcome) -> None:
     assert {path.name for path in survey.home.iterdir()} <= {
-        "takedown.db", "takedown.db-wal", "takedown.db-shm", "archives", "backup", "log", "config.yml", "seeds.txt",
+        "crawl.lock", "takedown.db", "takedown.db-wal", "takedown.db-shm", "archives", "backup", "log", "config.yml", "seeds.txt",
     }  # fmt: skip

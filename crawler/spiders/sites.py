@@ -88,7 +88,7 @@ class SitesSpider(scrapy.Spider):
         link: Link = response.meta["link"]
         try:
             # First by its bytes: many servers send packages as text.
-            if response.body.startswith(MAGIC):
+            if response.body.startswith(MAGIC) or (is_package(link.url) and response.status < 400):
                 await self._package(response, link)
             elif isinstance(response, TextResponse):
                 await self._page(response, link)
