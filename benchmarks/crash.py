@@ -21,6 +21,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 from warcio.archiveiterator import ArchiveIterator
 from warcio.checker import Checker
@@ -127,11 +128,13 @@ def jobdir(folder: Path, hosts: int, pages: int, port: int) -> int:
     out = folder / "jobdir.txt"
     out.touch()
     command = [
-        sys.executable, "-m", "scrapy", "runspider", "benchmarks/peers/jobdir.py", "-s", f"JOBDIR={folder / 'job'}",
+        sys.executable, "-m", "scrapy", "runspider", str(Path(__file__).parent / "peers" / "jobdir.py"), "-s", f"JOBDIR={folder / 'job'}",
         "-s", "LOG_ENABLED=0", "-s", "DOWNLOAD_DELAY=0", "-s", "ROBOTSTXT_OBEY=0",
         "-a", f"hosts={hosts}", "-a", f"port={port}", "-a", f"out={out}",
     ]  # fmt: skip
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    # Elsewhere than in this project, whose own settings are not the peer's.
+    quiet: dict[str, Any] = {"cwd": folder, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    process = subprocess.Popen(command, **quiet)
     while process.poll() is None and out.read_text().count("\n") < hosts * pages // 5:
         try:
             process.wait(timeout=0.05)
@@ -139,7 +142,7 @@ def jobdir(folder: Path, hosts: int, pages: int, port: int) -> int:
             continue
     process.send_signal(signal.SIGKILL)
     process.wait()
-    subprocess.run(command, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    subprocess.run(command, check=False, **quiet)
     return hosts * pages - len(set(out.read_text().split()))
 
 
