@@ -30,6 +30,9 @@ PAUSE_SECONDS = 3.0
 BACKOFF_SECONDS, BACKOFF_LIMIT = 5.0, 300.0
 # What each page already fetched from a host takes off its next one's urgency: no host, however promising, takes all.
 FAIRNESS = 0.01
+# A budget that may not pay for all is kept for the promising: while some are under way, at most this many others are.
+OTHERS = 2
+SCARCE = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +191,9 @@ class Frontier:
                 host.next_at = now + 0.1
                 self._enqueue(name)
                 continue
+            if self._spared(-host.heap[0][0]):
+                heapq.heappush(self._ready, (FAIRNESS * host.served + host.heap[0][0], self._order, name, ticket))
+                return None
             link = heapq.heappop(host.heap)[3]
             host.active += 1
             host.served += 1
@@ -199,6 +205,14 @@ class Frontier:
             self._enqueue(name)
             return link
         return None
+
+    def _spared(self, priority: float) -> bool:
+        """Whether the budget is better kept: it is scarce, better ones are under way, and enough others are too."""
+        if self.counts["waiting"] * SCARCE <= self.max_pages - self.counts["done"] - len(self._leases):
+            return False
+        under_way = [link.priority for link, _ in self._leases.values()]
+        best = max(under_way, default=0.0)
+        return priority < best / 2 and sum(value < best / 2 for value in under_way) >= OTHERS
 
     def wait(self) -> float:
         """Seconds until the next host's turn; a heartbeat's length when none is in sight."""

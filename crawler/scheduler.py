@@ -64,5 +64,5 @@ class FrontierScheduler:
         if self._nap is not None and not self._nap.cancelled() and self._nap.when() > asyncio.get_event_loop().time():
             return
         engine: Any = self.crawler.engine
-        pause = min(max(self.frontier.wait(), 0.005), LONGEST_NAP)
+        pause = min(max(self.frontier.wait(), 0.02), LONGEST_NAP)
         self._nap = asyncio.get_event_loop().call_later(pause, engine._slot.nextcall.schedule)

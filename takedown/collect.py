@@ -44,6 +44,8 @@ def crawl_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
         click.option("--connect-to", multiple=True, callback=parse_connect_to, metavar="主机:端口:地址:端口",
                      help="同 curl：把对某主机的连接改送到另一地址，空字段表示任意；可重复。"),
+        click.option("--order", type=click.Choice(["promise", "breadth"]), default="promise", show_default=True,
+                     help="先采哪些：最像线索的，或按层次。"),
         click.option("--outward", is_flag=True, help="也跟随链接到种子以外的主机（默认只在种子的主机内）。"),
         click.option("--render", type=click.Choice(["auto", "never", "always"]), default="auto", show_default=True,
                      help="何时用浏览器打开页面。"),
@@ -110,6 +112,7 @@ def collect(
     max_depth: int = 3,
     render: str = "auto",
     outward: bool = False,
+    order: str = "promise",
     connect_to: tuple[ConnectTo, ...] = (),
     delay: float | None = None,
 ) -> Run:
@@ -139,6 +142,7 @@ def collect(
             delay=config.crawl.delay if delay is None else delay,
             near=thresholds().near,
             interest=load_interest if judge else None,
+            focused=order == "promise",
             progress=tell,
         )
     _tell_run(result)
