@@ -18,6 +18,7 @@ from data.records import Kind, Target
 _APPID = re.compile(r"(?<![0-9A-Za-z])(wx[0-9a-f]{16}|tt[0-9a-f]{16})(?![0-9A-Za-z])")
 _PLATFORM = {"wx": "wechat", "tt": "douyin"}
 CARD_LIMIT = 4000
+CARD_DEPTH = 64
 
 
 def site_target(url: str, title: str, platforms: tuple[Platform, ...]) -> Target | None:
@@ -70,7 +71,10 @@ def miniprograms(markup: str, text: str) -> Iterator[Listing]:
 def _card(tree: LexborHTMLParser, appid: str) -> LexborNode | None:
     leaf = tree.css_first(f'body :lexbor-contains("{appid}")')
     card = None
-    while leaf is not None and leaf.tag not in {"body", "html"}:
+    # Bounded, for every step reads all below it and hostile markup nests without end.
+    for _ in range(CARD_DEPTH):
+        if leaf is None or leaf.tag in {"body", "html"}:
+            break
         if len(set(_APPID.findall(leaf.text(deep=True, separator=" ")))) > 1:
             break
         card, leaf = leaf, leaf.parent

@@ -29,7 +29,7 @@ from review.desk import create_app
 from review.rights import ROLES
 from review.visit import form_token
 
-PASSWORD = "correct-horse-battery"  # noqa: S105 - opens nothing but the homes of these tests
+PASSWORD = "correct-horse-battery"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 
 

@@ -92,7 +92,18 @@ def test_connect_to_is_read_as_curl_reads_it(value: str, parsed: ConnectTo) -> N
 
 @pytest.mark.parametrize(
     "value",
-    ["", "a.test", "a.test:80", "a:80:b", "a:x:b:80", "a:80:b:81:c", "[::1:80:b:81", "a:80:b:²", "a:80:b:70000", "a:-1:b:1"],
+    [
+        "",
+        "a.test",
+        "a.test:80",
+        "a:80:b",
+        "a:x:b:80",
+        "a:80:b:81:c",
+        "[::1:80:b:81",
+        "a:80:b:²",
+        "a:80:b:70000",
+        "a:-1:b:1",
+    ],
 )
 def test_what_is_not_a_connect_to_is_refused_with_the_form(value: str) -> None:
     with pytest.raises(BadConnectTo, match="主机:端口:地址:端口"):
@@ -147,7 +158,9 @@ def test_the_proxy_answers_403_and_connects_to_nothing(web: Web, method: str, ho
 
 def test_the_proxy_passes_what_is_allowed(web: Web) -> None:
     egress = Egress((ConnectTo("pass.test", "", "127.0.0.1", str(web.port)),))
-    answer = exchange(egress, b"GET http://pass.test/gzip?q=1 HTTP/1.1\r\nHost: pass.test\r\nProxy-Connection: keep-alive\r\n\r\n")
+    answer = exchange(
+        egress, b"GET http://pass.test/gzip?q=1 HTTP/1.1\r\nHost: pass.test\r\nProxy-Connection: keep-alive\r\n\r\n"
+    )
     assert answer.startswith(b"HTTP/1.1 200 ")
     hit = web.asked("pass.test", "/gzip")[-1]
     assert hit.headers["Connection"] == "close"
@@ -165,7 +178,9 @@ def test_a_dead_address_is_answered_and_nonsense_is_hung_up_on() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
-        assert exchange(Egress(allow=LOOPBACK), f"CONNECT 127.0.0.1:{port} HTTP/1.1\r\n\r\n".encode()).startswith(b"HTTP/1.1 502 ")
+        assert exchange(Egress(allow=LOOPBACK), f"CONNECT 127.0.0.1:{port} HTTP/1.1\r\n\r\n".encode()).startswith(
+            b"HTTP/1.1 502 "
+        )
     assert exchange(Egress(), b"CONNECT no-such-host.invalid:80 HTTP/1.1\r\n\r\n").startswith(b"HTTP/1.1 502 ")
     assert exchange(Egress(), b"GET ftp://a.test/ HTTP/1.1\r\n\r\n").startswith(b"HTTP/1.1 400 ")
     assert exchange(Egress(), b"nonsense\r\n\r\n") == b""

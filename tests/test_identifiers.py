@@ -107,7 +107,9 @@ def test_what_only_looks_like_one_is_left_alone(text: str) -> None:
 
 def test_the_same_one_is_reported_once_at_its_first_place() -> None:
     text = "邀请码 HX8888，再说一遍，邀请码 HX8888"
-    assert [(item.value, text[item.start : item.end]) for item in find_identifiers(text, text)] == [("HX8888", "邀请码 HX8888")]
+    assert [(item.value, text[item.start : item.end]) for item in find_identifiers(text, text)] == [
+        ("HX8888", "邀请码 HX8888")
+    ]
     assert find_identifiers(text)[0].start == 0
 
 

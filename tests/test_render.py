@@ -111,7 +111,9 @@ def test_the_second_server_would_have_answered(web: Web) -> None:
         finally:
             screen.close()
         assert "socket-open" in said
-        assert {"/image", "/frame", "/fetch", "/popup", "/style", "/socket", "/redirected"} <= {hit.path for hit in other.hits}
+        assert {"/image", "/frame", "/fetch", "/popup", "/style", "/socket", "/redirected"} <= {
+            hit.path for hit in other.hits
+        }
 
 
 def test_each_page_starts_clean(screen: Screen, web: Web) -> None:
@@ -120,7 +122,9 @@ def test_each_page_starts_clean(screen: Screen, web: Web) -> None:
     assert all("Cookie" not in hit.headers for hit in web.asked("shown.test", "/headers"))
 
 
-def test_without_a_browser_there_is_a_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_without_a_browser_there_is_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     empty = str(tmp_path_factory.mktemp("empty"))
     monkeypatch.setenv("PATH", empty)
     monkeypatch.setenv("PLAYWRIGHT_BROWSERS_PATH", empty)

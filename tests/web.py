@@ -27,7 +27,7 @@ LIBRARY = (
 FOUR_BYTE = "𠮷野家读书会"  # outside GBK; four bytes in GB18030
 TRADITIONAL = "藍江圖書館自習室今日開放，讀者憑借書證入館，可以在二樓閱覽室閱讀報刊，也可以在三樓借還圖書。"
 SECRET = "脚本写出的暗号是青苹果"
-MANY = 60
+MANY = 48
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
 )
@@ -244,7 +244,7 @@ def big(handler: _Handler, _: str) -> None:
 
 @route("/deep")
 def deep(handler: _Handler, _: str) -> None:
-    handler.say(html("深", f"<p>{LIBRARY}</p>" + "<div>" * 50_000 + "底"))
+    handler.say(html("深", f"<p>{LIBRARY}</p>" + "<span>" * 50_000 + "底"))
 
 
 @route("/nul")
