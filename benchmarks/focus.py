@@ -74,6 +74,9 @@ def serve(sites: int) -> Iterator[int]:
         daemon_threads = True
         request_queue_size = 512
 
+        def handle_error(self, *_: object) -> None:
+            """A client that was killed says nothing worth printing."""
+
     server = Server(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
