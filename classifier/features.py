@@ -44,7 +44,6 @@ def names() -> list[str]:
         *(f"presence:{c}" for c in categories),
         *(f"shape:{n}" for n in _STRUCTURE),
         "length",
-        "line",
         "disguise",
         "balance",
     ]
@@ -60,7 +59,6 @@ def vector(normal: Normal) -> NDArray[np.float32]:
         counts[match.category] += 1
         distinct.setdefault(match.category, set()).add(text[match.start : match.end])
     categories = list(lexicon())
-    lines = text.count("\n") + 1
     offer = sum(n for c, n in counts.items() if not c.startswith("counter"))
     innocent = sum(n for c, n in counts.items() if c.startswith("counter"))
     return np.array(
@@ -69,7 +67,6 @@ def vector(normal: Normal) -> NDArray[np.float32]:
             *(np.log1p(len(distinct.get(c, ()))) for c in categories),
             *(np.log1p(len(p.findall(text)) * per_thousand) for p in _PATTERNS.values()),
             np.log1p(len(text)) / 4,
-            np.log1p(len(text) / lines) / 3,
             np.log1p((normal.disguises["invisible"] + normal.disguises["separated"]) * per_thousand),
             (offer - innocent) / (offer + innocent + 4),
         ],

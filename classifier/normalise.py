@@ -38,7 +38,7 @@ def _fold(character: str) -> tuple[str, str]:
     if category in _DROPPED:
         return "", "invisible"
     if category == "Cc":
-        return ("\n" if character == "\n" else " "), ""
+        return " ", ""
     folded = unicodedata.normalize("NFKC", character).lower()
     kind = ""
     if folded != character.lower() and folded.isascii() and folded.isalnum() and not "\uff00" <= character <= "\uffef":

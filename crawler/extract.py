@@ -11,6 +11,8 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 from crawler.urls import BadURL, canonical
 
 TEXT_LIMIT = 400_000
+UNSHOWN = "【页面未显示的模板文字】"
+_INERT = re.compile(r"<(/?)(?:template|noscript)\b", re.I)
 _HIDDEN = {"script", "style", "noscript", "template", "head", "iframe", "object", "svg", "canvas", "select"}
 _BLOCK = {
     "address", "article", "aside", "blockquote", "br", "caption", "dd", "details", "dialog", "div", "dl", "dt",
@@ -46,6 +48,11 @@ def read_page(markup: str, url: str) -> Page:
     lines = [title, _squeeze((description.attributes.get("content") or "") if description else "")]
     lines += visible_text(tree.body).split("\n") if tree.body else []
     text = "\n".join(line for line in lines if line)[:TEXT_LIMIT]
+    if not text and _INERT.search(markup):
+        # Nothing to see, but words in templates that no script has shown: read them, and say what they are.
+        body = LexborHTMLParser(_INERT.sub(r"<\1div", markup)).body
+        inner = visible_text(body) if body else ""
+        text = f"{UNSHOWN}\n{inner}"[:TEXT_LIMIT] if inner else ""
     base = tree.css_first("base[href]")
     return Page(
         title[:500], language_of(text), text, tuple(_anchors(tree, (base and base.attributes["href"]) or "", url))

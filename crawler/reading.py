@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import multiprocessing
 import os
+import re
 import signal
 import threading
 import time
@@ -64,10 +65,11 @@ def read(body: bytes, content_type: str, url: str, dom: str, final_url: str) -> 
         rendered = read_page(dom, final_url)
         # What the server sent may say things the script removes again; the links of both are links of the page.
         known = {anchor.url for anchor in rendered.anchors}
+        # A browser that guessed the encoding wrong shows none of the Chinese that the bytes hold.
+        better = _substance(rendered.text) * 2 >= _substance(page.text)
         page = replace(
-            rendered,
-            title=rendered.title or page.title,
-            text=rendered.text if len(rendered.text) >= len(page.text) // 2 else page.text,
+            rendered if better else page,
+            title=(rendered.title or page.title) if better else page.title,
             anchors=(*rendered.anchors, *(anchor for anchor in page.anchors if anchor.url not in known)),
         )
         markup = f"{markup}\n{dom}"
@@ -81,6 +83,11 @@ def read(body: bytes, content_type: str, url: str, dom: str, final_url: str) -> 
         "" if dom else needs_browser(markup, page.text),
         _interest(page.text),
     )
+
+
+def _substance(text: str) -> int:
+    """How much a text says: a Chinese character counts as much as a Latin word."""
+    return 5 * len(re.findall(r"[\u3400-\u9fff]", text)) + len(re.findall(r"[A-Za-z0-9]", text))
 
 
 def _begin(parent: int, interest: Callable[[], Interest] | None) -> None:

@@ -134,3 +134,12 @@ def test_any_markup_is_answered(markup: str) -> None:
     assert page.text.encode() is not None
     assert "\x00" not in page.text
     assert all(canonical(anchor.url) == anchor.url for anchor in page.anchors)
+
+
+def test_words_that_only_a_template_holds_are_read_and_marked() -> None:
+    page = read_page("<template><div><p>点击注册按钮完成注册</p></div></template>", "http://a.test/")
+    assert page.text == "【页面未显示的模板文字】\n点击注册按钮完成注册"
+    shown = read_page(
+        "<p>这一页有足够多的文字，读者看得见，不必去翻模板。</p><template>别的</template>", "http://a.test/"
+    )
+    assert "别的" not in shown.text
