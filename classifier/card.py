@@ -47,7 +47,7 @@ Written by `takedown train` on {datetime.now(UTC):%Y-%m-%d} in {seconds:.0f} s; 
   and a probability per activity, role, audience and genre. It ranks what people look at; it decides nothing.
 - **How.** TF-IDF of character 1- to 3-grams, lexicon densities and page structure, one logistic regression per
   question, each calibrated by a sigmoid on out-of-fold scores (groups never stand on both sides).
-- **Data.** `data/corpus/*.jsonl`, written for this project; no page of the real web.
+- **Data.** `data/corpus/*.jsonl`, written for this project (see its README); no page of the real web.
 - **Figures.** {summary}
 - **Limits.** Simplified and traditional Chinese only; text in pictures is not seen; a text under forty characters is
   judged with little confidence; only the first 20,000 characters are read. Written texts are tidier than the web:
