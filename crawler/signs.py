@@ -18,7 +18,7 @@ ENOUGH_HAN = 60
 ENOUGH_LETTERS = 400
 HEADLINE_HAN = 8  # a link of that many characters is a headline, a shorter one an entry of a menu
 REDIRECT_SECONDS = 30  # a page that reloads itself later than that is a ticker, not a door
-SCRIPT_LIMIT = 1_000_000
+MARKUP_LIMIT = 600_000  # characters: reading deep markup takes quadratic time
 RUNS, JUMPS, PLACES = 2_000, 100, 400
 PICTURES = "文字少而有图片"
 CHALLENGE = "访问验证或防护页"
@@ -101,7 +101,7 @@ def signs_of(markup: str, text: str) -> Signs:
     """Read the signs of a page from its markup and the text extracted from it."""
     if not _ACTIVE.search(markup):
         return Signs(thin=not _enough(text))
-    tree = LexborHTMLParser(markup)
+    tree = LexborHTMLParser(markup[:MARKUP_LIMIT])
     asked = " ".join(n.text(deep=True) for n in tree.css("noscript"))
     for node in tree.css("noscript"):  # a browser that runs scripts does not see what is in it
         node.decompose()
@@ -111,7 +111,7 @@ def signs_of(markup: str, text: str) -> Signs:
         if not _DATA.search(node.attributes.get("type") or "")
         and not _TRACKER.search(f"{node.attributes.get('src') or ''} {(node.text() or '')[:2000]}")
     ]
-    code = "\n".join(node.text() or "" for node in scripts)[:SCRIPT_LIMIT]
+    code = "\n".join(node.text() or "" for node in scripts)
     written = _ESCAPED.sub(lambda found: chr(int(found[1], 16)), code)
     frames = bool(tree.css_first("iframe[src], frame[src]"))
     pictures = bool(tree.css_first("img, svg, canvas, video, picture, object, embed"))
