@@ -12,7 +12,6 @@ from crawler.frontier import Frontier
 from crawler.reading import Readers
 from crawler.recorder import Recorder
 from crawler.render import Renderer
-from crawler.rendering import Rendering
 from data.records import Run
 from data.store import Store
 
@@ -36,7 +35,8 @@ class Job:
     frontier: Frontier
     egress: Egress
     renderer: Renderer
-    rendering: Rendering
+    render: str
+    near: float
     scope: frozenset[str]
     outward: bool
     max_depth: int

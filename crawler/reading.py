@@ -22,7 +22,7 @@ from scrapy.http import HtmlResponse
 
 from crawler.extract import Anchor, read_page
 from crawler.identifiers import find_identifiers
-from crawler.signs import Signs, signs_of
+from crawler.render import needs_browser
 from crawler.targets import Listing, miniprograms
 from data.records import Identifier
 
@@ -38,7 +38,7 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a page says. ``signs`` are those of its static form; ``interest`` is the offer's probability."""
+    """What a page says. ``needs`` is why its static form does not carry its text; ``interest`` the offer's probability."""
 
     title: str
     language: str
@@ -46,11 +46,11 @@ class Reading:
     anchors: tuple[Anchor, ...]
     identifiers: tuple[Identifier, ...]
     listings: tuple[Listing, ...]
-    signs: Signs
+    needs: str
     interest: float
 
 
-EMPTY = Reading("", "und", "", (), (), (), Signs(), 0.0)
+EMPTY = Reading("", "und", "", (), (), (), "", 0.0)
 
 
 def read(body: bytes, content_type: str, url: str, dom: str, final_url: str) -> Reading:
@@ -80,7 +80,7 @@ def read(body: bytes, content_type: str, url: str, dom: str, final_url: str) -> 
         page.anchors,
         find_identifiers(page.text, markup),
         tuple(miniprograms(markup, page.text)),
-        Signs() if dom else signs_of(markup, page.text),
+        "" if dom else needs_browser(markup, page.text),
         _interest(page.text),
     )
 

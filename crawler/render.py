@@ -1,10 +1,11 @@
-"""What a browser makes of a page: a clean Chromium profile for every page."""
+"""When a page needs a browser, and what the browser makes of it: a clean Chromium profile for every page."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,10 +14,14 @@ from urllib.parse import urlsplit
 
 from playwright.async_api import Browser, Page, Playwright, ViewportSize, async_playwright
 from playwright.async_api import Error as PlaywrightError
+from selectolax.lexbor import LexborHTMLParser
 
 from crawler.egress import Egress
 from crawler.proxy import EgressProxy
 
+# What a page needs before its text can be taken for its own (visible Chinese characters, by trial on the demo web).
+ENOUGH_HAN = 60
+ENOUGH_LETTERS = 400
 SETTLE_SECONDS = 0.4
 QUIET_SECONDS = 4.0
 LOAD_SECONDS = 20.0
@@ -53,6 +58,26 @@ class View:
     dom: str
     screenshot: bytes
     note: str
+
+
+def needs_browser(markup: str, text: str) -> str:
+    """Why the static page does not carry its text, or an empty string when it does."""
+    han = len(re.findall(r"[\u4e00-\u9fff]", text))
+    letters = len(re.findall(r"\w", text))
+    if han >= ENOUGH_HAN or letters >= ENOUGH_LETTERS:
+        return ""
+    tree = LexborHTMLParser(markup)
+    scripts = tree.css("script")
+    if any(re.search(r"location\.(href|replace|assign)|window\.location\s*=", s.text() or "") for s in scripts):
+        return "脚本跳转"
+    if scripts:
+        root = tree.css_first("#app, #root, #__next, #main, [data-reactroot], [id*=app]")
+        return "空的应用根节点" if root is not None else "文字少而有脚本"
+    if tree.css_first("meta[http-equiv=refresh]") is not None:
+        return "页面声明跳转"
+    if tree.css_first("img, svg, canvas, video, iframe, picture") is not None:
+        return "文字少而有图片"
+    return ""
 
 
 def find_chromium() -> str | None:

@@ -8,11 +8,35 @@ from collections.abc import Iterator
 
 import pytest
 from playwright.async_api import Error as PlaywrightError
-from web import PNG, SECRET, Web, serve
+from web import LIBRARY, PNG, SECRET, Web, html, serve
 
 from crawler.egress import ConnectTo, Egress
 from crawler.extract import read_page
-from crawler.render import SCREENSHOT_HEIGHT, NoBrowser, Renderer, View
+from crawler.render import SCREENSHOT_HEIGHT, NoBrowser, Renderer, View, needs_browser
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        (f"<p>{LIBRARY}</p><script>var a</script>", ""),
+        ("<p>" + "only letters here " * 40 + "</p><script>var a</script>", ""),
+        ("<p>字少也没有别的</p>", ""),
+        ('<div id="app"></div><script src="/app.js"></script>', "空的应用根节点"),
+        ("<p>请开启脚本</p><script src=x></script>", "文字少而有脚本"),
+        ("<script>window.location='/m'</script>", "脚本跳转"),
+        ("<script>location.href = '/m'</script>", "脚本跳转"),
+        ("<img src=a.png>", "文字少而有图片"),
+        ("<canvas></canvas>", "文字少而有图片"),
+        ("", ""),
+    ],
+)
+def test_when_a_browser_is_needed(body: str, why: str) -> None:
+    markup = html("", body)
+    assert needs_browser(markup, read_page(markup, "http://a.test/").text) == why
+
+
+def test_a_declared_jump_needs_a_browser() -> None:
+    assert needs_browser('<meta http-equiv="refresh" content="0;url=/m">', "") == "页面声明跳转"
 
 
 class Screen:
