@@ -132,7 +132,7 @@ class Frontier:
                 self._push(host, link)
             else:
                 host.more += 1
-        for name in {host_of(link.url) for link in new}:
+        for name in dict.fromkeys(host_of(link.url) for link in new):
             self._enqueue(name)
         return new
 
