@@ -45,6 +45,7 @@ class Exchange:
     body: bytes
     address: str
     at: datetime
+    truncated: str = ""  # why the body ends early: length, time or disconnect
 
 
 class Archive:
@@ -112,7 +113,9 @@ class Archive:
             exchange.url,
             exchange.body,
             media.partition(";")[0].strip() or "application/octet-stream",
-            common | {"WARC-Record-ID": response_id, "WARC-Protocol": f"http/{version}"},
+            common
+            | {"WARC-Record-ID": response_id, "WARC-Protocol": f"http/{version}"}
+            | ({"WARC-Truncated": exchange.truncated} if exchange.truncated else {}),
             _AsSent(f"{exchange.status} {exchange.reason}".strip(), kept, protocol=f"HTTP/{version}"),
         )
         parts = urlsplit(exchange.url)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import logging
+import sqlite3
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -19,11 +22,11 @@ from scrapy.settings import Settings
 from crawler import settings as project
 from crawler.egress import Egress
 from crawler.environment import environment
-from crawler.frontier import Frontier, Link, write_links
+from crawler.frontier import PER_SITE, Frontier, Link, steady, write_links
 from crawler.job import Job, Progress
 from crawler.promise import promise
 from crawler.reading import Readers
-from crawler.recorder import Recorder
+from crawler.recorder import Recorder, cannot_write
 from crawler.render import Renderer
 from crawler.seeds import SeedList
 from crawler.spiders.sites import SitesSpider
@@ -55,6 +58,8 @@ def crawl(
     interest: Callable[[], Callable[[str], float]] | None = None,
     focused: bool = True,
     per_host: int = 2,
+    per_site: int = PER_SITE,
+    timeout: float = 30.0,
     progress: Callable[[Progress], None] = lambda _: None,
 ) -> Run:
     """Crawl from ``seeds`` and return the run, finished or (after Ctrl-C, ``finished_at`` is ``None``) to be resumed.
@@ -63,27 +68,33 @@ def crawl(
     probability of being an offer: that orders the frontier (unless ``focused`` is off: then breadth first), and pages at
     or above ``near`` are always looked at in a browser. ``outward`` also follows links to hosts that are not seeds.
     ``delay`` is in seconds between two requests to one host, which has at most ``per_host`` at once; a longer
-    ``Crawl-delay`` in robots.txt wins.
+    ``Crawl-delay`` in robots.txt wins. A run takes on at most ``per_site`` URLs of a host, and spends at most ``timeout``
+    seconds on one answer.
 
     Scrapy's reactor starts once in a process, so this can be called once. Raises ``CrawlError`` when the crawl cannot start,
     when another one is at work on the same home, and when evidence can no longer be written.
     """
     with alone(store.home):
-        return _crawl(
-            store,
-            seeds,
-            egress,
-            max_pages,
-            max_depth,
-            render,
-            outward,
-            delay,
-            near,
-            interest,
-            focused,
-            per_host,
-            progress,
-        )
+        try:
+            return _crawl(
+                store,
+                seeds,
+                egress,
+                max_pages,
+                max_depth,
+                render,
+                outward,
+                delay,
+                near,
+                interest,
+                focused,
+                per_host,
+                per_site,
+                timeout,
+                progress,
+            )
+        except (OSError, sqlite3.OperationalError) as error:
+            raise CrawlError(f"{cannot_write(error)}。") from error
 
 
 def _crawl(
@@ -99,13 +110,15 @@ def _crawl(
     interest: Callable[[], Callable[[str], float]] | None,
     focused: bool,
     per_host: int,
+    per_site: int,
+    timeout: float,
     progress: Callable[[Progress], None],
 ) -> Run:
     options = {"seeds": _digest(seeds.urls), "max_depth": max_depth, "render": render, "outward": outward}
     run = _unfinished(store, options) or Run(_run_id(), now(), options, environment())
     store.save_run(run)
     assert store.db.conn is not None
-    frontier = Frontier(store.db.conn, run.id, max_pages=max_pages, delay=delay, per_host=per_host)
+    frontier = Frontier(store.db.conn, run.id, max_pages=max_pages, delay=delay, per_host=per_host, per_site=per_site)
     recorder = Recorder(store.home, run.id, {"software": f"takedown {version('takedown')}", "format": "WARC/1.1"})
     readers = Readers(interest)
     renderer = Renderer(egress, {"user_agent": DESKTOP})
@@ -116,7 +129,7 @@ def _crawl(
     with store.transaction() as sql:
         write_links(sql, run.id, frontier.offer(Link(url, 0, 1.0, "") for url in seeds.urls))
     try:
-        stopped = _drive(job, delay, per_host)
+        stopped = _drive(job, delay, per_host, timeout)
     finally:
         readers.close()
         recorder.close()
@@ -134,6 +147,9 @@ def _crawl(
         "interrupted": stopped,
         "refused_lines": [f"{r.number}: {r.line.strip()} ({r.why})" for r in seeds.refused],
         "troubles": [{"url": url, "state": state, "why": why} for url, state, why in frontier.troubles()],
+        "remarks": [{"url": url, "why": why} for url, why in frontier.remarks()],
+        "left_out": dict(frontier.left_out),
+        "clock_set_by": round(time.time() - steady(), 1),
     }
     run = replace(run, finished_at=None if stopped else now(), report=report)
     store.save_run(run)
@@ -141,8 +157,10 @@ def _crawl(
     return run
 
 
-def _drive(job: Job, delay: float, per_host: int) -> bool:
+def _drive(job: Job, delay: float, per_host: int, timeout: float) -> bool:
     """Run Scrapy until nothing is owed; returns whether it was stopped before that."""
+    # On a full disk every line of the log would come out as a traceback.
+    logging.raiseExceptions = False
     settings = Settings()
     settings.setmodule(project, priority="project")
     log = job.store.home / "log" / f"crawl-{job.run.id}.log"
@@ -152,6 +170,7 @@ def _drive(job: Job, delay: float, per_host: int) -> bool:
             "USER_AGENT": DESKTOP,
             "DOWNLOAD_DELAY": delay,
             "CONCURRENT_REQUESTS_PER_DOMAIN": per_host,
+            "DOWNLOAD_TIMEOUT": timeout,
             "LOG_FILE": str(log),
         },
         priority="cmdline",
@@ -187,7 +206,11 @@ def _drive(job: Job, delay: float, per_host: int) -> bool:
 @contextmanager
 def alone(home: Path) -> Iterator[None]:
     """Hold the home for this crawl. Raises ``CrawlError`` when another process does."""
-    with (home / "crawl.lock").open("a") as lock:
+    try:
+        lock = (home / "crawl.lock").open("a")
+    except OSError as error:
+        raise CrawlError(f"{cannot_write(error)}。") from error
+    with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:

@@ -16,16 +16,28 @@ import aiohttp
 from aiohttp.abc import ResolveResult
 from cryptography import x509
 from scrapy.core.downloader.handlers._aiohttp import AiohttpDownloadHandler
-from scrapy.exceptions import CannotResolveHostError, DownloadConnectionRefusedError, IgnoreRequest
+from scrapy.exceptions import (
+    CannotResolveHostError,
+    DownloadConnectionRefusedError,
+    IgnoreRequest,
+    ResponseDataLossError,
+)
+from scrapy.utils._download_handlers import make_response
 
+from crawler.apk import MAGIC
 from crawler.egress import Egress, Refused
 
 if TYPE_CHECKING:
     from scrapy import Request
     from scrapy.crawler import Crawler
+    from scrapy.http import Response
 
 
 GIVE_UP_AFTER = 3
+# What is kept of a body, in bytes; RFC 9309 asks for at least 500 KiB of a robots.txt.
+PAGE_BYTES, PACKAGE_BYTES, ROBOTS_BYTES = 8 << 20, 64 << 20, 512 << 10
+# As browsers have it: content security policies alone are longer than aiohttp's default of 8 KB.
+HEADER_BYTES, HEADER_LINES = 256 << 10, 4096
 
 
 class EgressRefused(IgnoreRequest):
@@ -76,6 +88,8 @@ class EgressDownloadHandler(AiohttpDownloadHandler):
             limit_per_host=self._pool_size_per_host,
             loop=asyncio.get_event_loop(),
         )
+        self._session._max_line_size = self._session._max_field_size = HEADER_BYTES
+        self._session._max_headers = HEADER_LINES
         if parent is not None:
             parent._close()
 
@@ -105,6 +119,36 @@ class EgressDownloadHandler(AiohttpDownloadHandler):
             raise
         except Refused as error:
             raise EgressRefused(str(error)) from error
+
+    async def _read_response(self, response: Any, request: Request) -> Response:
+        """Read the body as far as its cap and its time allow. What was cut off is kept and marked, as WARC marks it.
+
+        Raises ``ResponseDataLossError`` when the server broke off and the request is still to be tried again.
+        """
+        body = bytearray()
+        limit = ROBOTS_BYTES if request.url.endswith("/robots.txt") else PAGE_BYTES
+        cut = ""
+        try:
+            async for chunk in response.content.iter_any():
+                body += chunk
+                if len(body) > limit and body.startswith(MAGIC):
+                    limit = PACKAGE_BYTES
+                if len(body) > limit:
+                    del body[limit:]
+                    cut = "length"
+                    break
+        except TimeoutError:
+            if not body:
+                raise
+            cut = "time"
+        except aiohttp.ClientPayloadError as error:
+            if request.meta.get("download_fail_on_dataloss", True):
+                raise ResponseDataLossError(str(error)) from error
+            cut = "disconnect"
+        request.meta["wire"]["truncated"] = cut
+        return make_response(
+            **self._build_base_response_args(response, request, self._extract_headers(response)), body=bytes(body)
+        )
 
 
 def _tls_facts(connection: ssl.SSLObject | None) -> dict[str, str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import heapq
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -33,6 +34,14 @@ FAIRNESS = 0.01
 # A budget that may not pay for all is kept for the promising: while some are under way, at most this many others are.
 OTHERS = 2
 SCARCE = 10
+# URLs of one host that a run takes on: a site may have no end.
+PER_SITE = 5000
+_STARTED = time.time() - time.monotonic()
+
+
+def steady() -> float:
+    """Seconds since the epoch by a clock that nobody sets while the process runs."""
+    return _STARTED + time.monotonic()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +56,14 @@ class Link:
 
 @dataclass(slots=True)
 class _Host:
-    """``more`` URLs of the host wait on disk only; ``ticket`` tells its valid place in the queues from stale ones."""
+    """``known`` URLs of the host are the run's, whatever became of them; ``more`` wait on disk only; ``ticket`` tells its valid place in the queues from stale ones."""
 
     delay: float
     next_at: float = 0.0
     strikes: int = 0
     active: int = 0
     served: int = 0
+    known: int = 0
     more: int = 0
     ticket: int = 0
     heap: list[tuple[float, int, int, Link]] = field(default_factory=list)
@@ -62,8 +72,9 @@ class _Host:
 class Frontier:
     """The URLs of one run: ``waiting`` → (leased) → ``done``, ``failed`` or ``refused``, with the reason in words.
 
-    ``delay`` is in seconds between two requests to a host, ``per_host`` the requests it may have at once. ``connection``
-    is only read from after the start; ``clock`` gives seconds since the epoch.
+    ``delay`` is in seconds between two requests to a host, ``per_host`` the requests it may have at once,
+    ``per_site`` the URLs it may have at all; ``left_out`` counts, by host, links found beyond that. ``connection`` is only
+    read from after the start; ``clock`` gives seconds since the epoch.
     """
 
     def __init__(
@@ -74,13 +85,15 @@ class Frontier:
         max_pages: int,
         delay: float,
         per_host: int,
-        clock: Callable[[], float] = time.time,
+        per_site: int = PER_SITE,
+        clock: Callable[[], float] = steady,
     ) -> None:
         self.connection = connection
         self.run_id = run_id
         self.max_pages = max_pages
         self.delay = delay
         self.per_host = per_host
+        self.per_site = per_site
         self.clock = clock
         self.counts = {"waiting": 0, "done": 0, "failed": 0, "refused": 0}
         self._hosts: dict[str, _Host] = {}
@@ -90,6 +103,7 @@ class Frontier:
         self._unsettled: set[str] = set()
         self._tries: dict[str, int] = {}
         self._seen: set[int] = set()
+        self.left_out: Counter[str] = Counter()
         self._dirty: set[str] = set()
         self._order = 0
         connection.executescript(_TABLES)
@@ -107,6 +121,7 @@ class Frontier:
         for url, state, host, total in rows:
             self._seen.add(hash(url))
             self.counts[state] = total
+            self._host(host).known += 1
             if state == "waiting":
                 self._host(host).more += 1
         for name in list(self._hosts):
@@ -124,10 +139,15 @@ class Frontier:
             key = hash(link.url)
             if key in self._seen:
                 continue
+            name = host_of(link.url)
+            host = self._host(name)
+            if host.known >= self.per_site:
+                self.left_out[name] += 1
+                continue
+            host.known += 1
             self._seen.add(key)
             new.append(link)
             self.counts["waiting"] += 1
-            host = self._host(host_of(link.url))
             if host.more == 0 and len(host.heap) < IN_MEMORY:
                 self._push(host, link)
             else:
@@ -301,6 +321,13 @@ class Frontier:
         yield from self.connection.execute(
             "SELECT url, state, note FROM frontier WHERE run_id=? AND state IN ('failed', 'refused')"
             " ORDER BY url LIMIT ?",
+            (self.run_id, limit),
+        )
+
+    def remarks(self, limit: int = 200) -> Iterator[tuple[str, str]]:
+        """``(url, what is to be said)`` of what was captured with a reservation."""
+        yield from self.connection.execute(
+            "SELECT url, note FROM frontier WHERE run_id=? AND state='done' AND note<>'' ORDER BY url LIMIT ?",
             (self.run_id, limit),
         )
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from scrapy.downloadermiddlewares.httpcompression import HttpCompressionMiddleware
+from scrapy.exceptions import IgnoreRequest
+from scrapy.http import Response
+
 from crawler.archive import Exchange
 from crawler.recorder import Recorder
 
 if TYPE_CHECKING:
     from scrapy import Request
     from scrapy.crawler import Crawler
-    from scrapy.http import Response
 
 
 class ArchiveMiddleware:
@@ -46,6 +49,7 @@ class ArchiveMiddleware:
                 response.body,
                 wire["address"],
                 at,
+                wire.get("truncated", ""),
             )
         )
         location = response.headers.get("Location")
@@ -54,3 +58,19 @@ class ArchiveMiddleware:
             # A new list: Scrapy copies meta shallowly into the request that follows the redirect.
             request.meta["hops"] = [*request.meta.get("hops", []), hop]
         return response
+
+
+class DecodingMiddleware(HttpCompressionMiddleware):
+    """Content decoding under the cap. What cannot be decoded (a bomb, damaged data) has been archived as it came; it is
+    handed on without a body, and ``request.meta["fault"]`` says why."""
+
+    def process_response(self, request: Request, response: Response, spider: Any = None) -> Request | Response:  # noqa: ARG002
+        request.meta.pop("fault", None)
+        try:
+            decoded: Request | Response = super().process_response(request, response)
+            return decoded
+        except IgnoreRequest:
+            request.meta["fault"] = f"解压后超过 {self._max_size >> 20} MB，只保存了压缩的原样"
+        except Exception as error:  # each codec has errors of its own
+            request.meta["fault"] = f"内容无法解压（{type(error).__name__}），只保存了原样"
+        return Response(response.url, status=response.status, headers=response.headers, request=request)

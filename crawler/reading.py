@@ -10,9 +10,11 @@ import contextlib
 import multiprocessing
 import os
 import re
+import resource
 import signal
 import threading
 import time
+from codecs import getincrementaldecoder
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -27,6 +29,7 @@ from crawler.targets import Listing, miniprograms
 from data.records import Identifier
 
 READ_SECONDS = 20.0
+READER_BYTES = 3 << 30  # of address space; what a page may make of a reader before it is killed
 
 Interest = Callable[[str], float]
 _interest: Interest = lambda _: 0.0  # noqa: E731
@@ -56,9 +59,15 @@ EMPTY = Reading("", "und", "", (), (), (), "", 0.0)
 def read(body: bytes, content_type: str, url: str, dom: str, final_url: str) -> Reading:
     """Read what the server sent and, when there is one, the DOM a browser made of it.
 
-    The encoding is the header's, the markup's or the most likely one, as browsers decide it (through w3lib).
+    The encoding is the header's, the markup's or the most likely one, as browsers decide it (through w3lib); only what
+    is UTF-8 from end to end is read as such whatever it says it is: no other encoding looks like it by chance.
     """
-    response = HtmlResponse(url, body=body, headers={"Content-Type": content_type} if content_type else None)
+    response = HtmlResponse(
+        url,
+        body=body,
+        headers={"Content-Type": content_type} if content_type else None,
+        encoding="utf-8" if _is_utf8(body) else None,
+    )
     markup = response.text
     page = read_page(markup, url)
     if dom:
@@ -85,6 +94,14 @@ def read(body: bytes, content_type: str, url: str, dom: str, final_url: str) -> 
     )
 
 
+def _is_utf8(body: bytes) -> bool:
+    """Whether the bytes are UTF-8, and not ASCII alone; the last character may be cut off."""
+    try:
+        return not body.isascii() and bool(getincrementaldecoder("utf-8")().decode(body))
+    except UnicodeDecodeError:
+        return False
+
+
 def _substance(text: str) -> int:
     """How much a text says: a Chinese character counts as much as a Latin word."""
     return 5 * len(re.findall(r"[\u3400-\u9fff]", text)) + len(re.findall(r"[A-Za-z0-9]", text))
@@ -94,6 +111,7 @@ def _begin(parent: int, interest: Callable[[], Interest] | None) -> None:
     """Start a reader: Ctrl-C is for the crawl alone, and a crawl that is gone leaves no reader behind."""
     global _interest
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_AS, (READER_BYTES, READER_BYTES))
 
     def follow() -> None:
         while os.getppid() == parent:
@@ -119,20 +137,29 @@ class Readers:
         )
 
     async def read(self, body: bytes, content_type: str, url: str, dom: str = "", final_url: str = "") -> Reading:
-        """Raises ``Unreadable``."""
-        pool = self._pool
-        try:
-            future = pool.submit(read, body, content_type, url, dom, final_url)
-            # The time begins when the page's turn comes; a long queue is not the page's fault.
-            while not (future.running() or future.done()):
-                await asyncio.wait({asyncio.wrap_future(future)}, timeout=0.5)
-            return await asyncio.wait_for(asyncio.wrap_future(future), READ_SECONDS)
-        except TimeoutError:
-            self._replace(pool)
-            raise Unreadable(f"{READ_SECONDS:g} 秒内未能读完") from None
-        except BrokenProcessPool:
-            self._replace(pool)
-            raise Unreadable("读取进程意外结束") from None
+        """Raises ``Unreadable``. A page whose reader was ended for another page's sake is read by the next one."""
+        broken = False
+        while True:
+            pool = self._pool
+            try:
+                future = pool.submit(read, body, content_type, url, dom, final_url)
+                # The time begins when the page's turn comes; a long queue is not the page's fault.
+                while not (future.running() or future.done()):
+                    await asyncio.wait({asyncio.wrap_future(future)}, timeout=0.5)
+                return await asyncio.wait_for(asyncio.wrap_future(future), READ_SECONDS)
+            except MemoryError:
+                raise Unreadable("读取时内存超过上限") from None
+            except (TimeoutError, BrokenProcessPool, asyncio.CancelledError) as error:
+                if pool is not self._pool:
+                    continue
+                if isinstance(error, asyncio.CancelledError):
+                    raise
+                self._replace(pool)
+                if isinstance(error, TimeoutError):
+                    raise Unreadable(f"{READ_SECONDS:g} 秒内未能读完") from None
+                if broken:
+                    raise Unreadable("读取进程意外结束") from None
+                broken = True
 
     def _replace(self, pool: ProcessPoolExecutor) -> None:
         if pool is not self._pool:

@@ -8,6 +8,7 @@ flush, and nothing is ever committed whose evidence is not on disk.
 from __future__ import annotations
 
 import asyncio
+import errno
 import queue
 import threading
 from collections.abc import Callable
@@ -162,7 +163,7 @@ class Recorder:
             if job.done.done():
                 return
             if failure is not None:
-                job.done.set_exception(RecorderStopped(_sentence(failure)))
+                job.done.set_exception(RecorderStopped(cannot_write(failure)))
             else:
                 job.done.set_result(result)
 
@@ -175,8 +176,11 @@ def _in_loop(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
         loop.call_soon_threadsafe(call)
 
 
-def _sentence(error: Exception) -> str:
+def cannot_write(error: Exception) -> str:
+    """What to tell when evidence cannot be written, and how to go on; without its full stop."""
     text = str(error)
-    if (isinstance(error, OSError) and error.errno == 28) or "disk is full" in text:
+    if (isinstance(error, OSError) and error.errno == errno.ENOSPC) or "disk is full" in text:
         return "磁盘已满，采集已停下；腾出空间后再次运行同一命令，会从停下处继续"
+    if (isinstance(error, OSError) and error.errno in {errno.EROFS, errno.EACCES}) or "readonly" in text:
+        return "工作目录不可写，无法固定证据；请检查其权限与挂载方式，或用 --home 指定另一个工作目录"
     return f"证据无法写入（{type(error).__name__}：{text}），采集已停下；排除故障后再次运行同一命令，会从停下处继续"

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.async_api import Browser, Page, Playwright, ViewportSize, async_playwright
+from playwright.async_api import Browser, BrowserContext, Dialog, Page, Playwright, ViewportSize, async_playwright
 from playwright.async_api import Error as PlaywrightError
 from selectolax.lexbor import LexborHTMLParser
 
 from crawler.egress import Egress
 from crawler.proxy import EgressProxy
+
+logger = logging.getLogger(__name__)
 
 # What a page needs before its text can be taken for its own (visible Chinese characters, by trial on the demo web).
 ENOUGH_HAN = 60
@@ -26,6 +29,8 @@ SETTLE_SECONDS = 0.4
 QUIET_SECONDS = 4.0
 LOAD_SECONDS = 20.0
 PAGE_SECONDS = 40.0
+CLOSE_SECONDS = 3.0
+POPUPS = 16
 VIEWPORT: ViewportSize = {"width": 1366, "height": 768}
 SCREENSHOT_HEIGHT = 12_000
 DOM_BYTES = 8_000_000
@@ -42,7 +47,6 @@ CHROMIUM_ARGUMENTS = (
     "--mute-audio",
     "--proxy-bypass-list=<-loopback>",
     "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
-    "--disable-features=Translate,MediaRouter,OptimizationHints",
 )
 
 
@@ -97,6 +101,7 @@ class Renderer:
         self._starting = asyncio.Lock()
         self._stack = contextlib.AsyncExitStack()
         self._browser: Browser | None = None
+        self._driver: Any = None
         self._broken = ""
 
     async def _start(self) -> Browser:
@@ -105,9 +110,11 @@ class Renderer:
                 raise NoBrowser(self._broken)
             if self._browser is not None and self._browser.is_connected():
                 return self._browser
+            await self._shut()
             proxy = await self._stack.enter_async_context(EgressProxy(self.egress))
             try:
-                playwright: Playwright = await self._stack.enter_async_context(async_playwright())
+                self._driver = async_playwright()
+                playwright: Playwright = await self._stack.enter_async_context(self._driver)
                 self._browser = await playwright.chromium.launch(
                     executable_path=find_chromium(),
                     args=[*CHROMIUM_ARGUMENTS, *sandbox_arguments()],
@@ -127,22 +134,64 @@ class Renderer:
         """Open ``url`` in a clean profile and keep what it shows.
 
         Raises ``NoBrowser`` when there is no Chromium, ``TimeoutError`` or ``playwright`` errors when the page cannot
-        be shown in time.
+        be shown in time. A browser that ends or no longer answers is replaced, and the page is shown by the next one.
         """
         async with self._slots:
             browser = await self._start()
-            context = await browser.new_context(
-                **self.profile, viewport=VIEWPORT, accept_downloads=False, service_workers="block", locale="zh-CN"
-            )
             try:
-                return await asyncio.wait_for(self._look(await context.new_page(), url), PAGE_SECONDS)
-            finally:
-                with contextlib.suppress(PlaywrightError, TimeoutError):
-                    await asyncio.wait_for(context.close(), 5)
+                return await self._visit(browser, url)
+            except PlaywrightError:
+                if browser.is_connected():
+                    raise
+            return await self._visit(await self._start(), url)
+
+    async def _visit(self, browser: Browser, url: str) -> View:
+        context: BrowserContext | None = None
+        crowded = False
+
+        async def opened(_: Page) -> None:
+            nonlocal crowded
+            if context is not None and len(context.pages) > POPUPS and not crowded:
+                crowded = True
+                await _quietly(context.close())
+
+        try:
+            async with asyncio.timeout(PAGE_SECONDS):
+                context = await browser.new_context(
+                    **self.profile, viewport=VIEWPORT, accept_downloads=False, service_workers="block", locale="zh-CN"
+                )
+                context.on("page", opened)
+                return await self._look(await context.new_page(), url)
+        except TimeoutError:
+            raise TimeoutError(f"{PAGE_SECONDS:g} 秒内未能显示完，已关闭") from None
+        except PlaywrightError as error:
+            if crowded:
+                raise PlaywrightError(f"页面打开了 {POPUPS} 个以上的窗口，已关闭") from error
+            if "Target crashed" in str(error):
+                raise PlaywrightError("页面使浏览器的进程崩溃") from error
+            raise
+        finally:
+            # A page may have kept the browser so busy that not even this is answered.
+            if context is None or not await _quietly(context.close()):
+                await self._discard(browser)
+
+    async def _discard(self, browser: Browser) -> None:
+        """Do away with a browser that no longer answers: it ends with the driver it is piped to."""
+        async with self._starting:
+            if browser is self._browser:
+                await self._shut()
+
+    async def _shut(self) -> None:
+        if self._browser is not None and not await _quietly(self._browser.close()):
+            # Playwright has no public way to end a driver that is itself overrun.
+            with contextlib.suppress(ProcessLookupError):
+                self._driver._client._transport._proc.kill()
+        stack, self._stack, self._browser = self._stack, contextlib.AsyncExitStack(), None
+        await _quietly(stack.aclose())
 
     async def _look(self, page: Page, url: str) -> View:
         # A dialog would stop the page for ever; dismissing it is what a visitor does.
-        page.on("dialog", lambda dialog: asyncio.ensure_future(dialog.dismiss()))
+        page.on("dialog", _dismiss)
         note = ""
         try:
             await page.goto(url, wait_until="load", timeout=LOAD_SECONDS * 1000)
@@ -166,10 +215,25 @@ class Renderer:
         return View(page.url, dom.encode("utf-8", "replace")[:DOM_BYTES].decode("utf-8", "ignore"), screenshot, note)
 
     async def close(self) -> None:
-        if self._browser is not None:
-            with contextlib.suppress(PlaywrightError):
-                await self._browser.close()
-        await self._stack.aclose()
+        """End the browser, however busy it is."""
+        async with self._starting:
+            await self._shut()
+
+
+async def _dismiss(dialog: Dialog) -> None:
+    await _quietly(dialog.dismiss())
+
+
+async def _quietly(ending: Awaitable[None]) -> bool:
+    """Whether something ended in time; how it failed otherwise is of no interest any more."""
+    try:
+        await asyncio.wait_for(ending, CLOSE_SECONDS)
+    except (PlaywrightError, TimeoutError):
+        return False
+    except Exception:
+        logger.debug("an ending failed", exc_info=True)
+        return False
+    return True
 
 
 def sandbox_arguments() -> list[str]:

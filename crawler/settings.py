@@ -16,7 +16,11 @@ DOWNLOAD_HANDLERS = {
     "s3": None,
 }
 # 900: nearer to the network than HttpCompression (590), Redirect (600).
-DOWNLOADER_MIDDLEWARES = {"crawler.middlewares.ArchiveMiddleware": 900}
+DOWNLOADER_MIDDLEWARES = {
+    "crawler.middlewares.ArchiveMiddleware": 900,
+    "crawler.middlewares.DecodingMiddleware": 590,
+    "scrapy.downloadermiddlewares.httpcompression.HttpCompressionMiddleware": None,
+}
 TELNETCONSOLE_ENABLED = False
 # A proxy named in the environment would be a second way out, past the egress policy.
 HTTPPROXY_ENABLED = False
@@ -29,7 +33,8 @@ DOWNLOAD_DELAY = 0.25
 # The delay is a promise to the server, so nothing random shortens it.
 DOWNLOAD_DELAY_JITTER = 0.0
 DOWNLOAD_TIMEOUT = 30
-DOWNLOAD_MAXSIZE = 64 * 1024 * 1024
+# Of a body after content decoding, in bytes; what is kept of one as it comes is in ``crawler.downloader``.
+DOWNLOAD_MAXSIZE = 16 * 1024 * 1024
 DOWNLOAD_WARNSIZE = 0
 # The frontier tries again, later and more slowly, across restarts.
 RETRY_ENABLED = False
@@ -40,5 +45,7 @@ HTTPERROR_ALLOW_ALL = True
 LOG_LEVEL = "INFO"
 DEFAULT_REQUEST_HEADERS = {
     "Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+    # No br: warcio cannot check a record that is packed with it, and evidence must be checkable by others.
+    "Accept-Encoding": "gzip, deflate",
     "Accept-Language": "zh-CN,zh;q=0.9,en;q=0.5",
 }

@@ -14,6 +14,7 @@ from classifier.judge import Judge
 from classifier.model import ModelError
 from crawler.crawl import crawl as crawl_seeds
 from crawler.egress import BadConnectTo, ConnectTo, Egress
+from crawler.frontier import PER_SITE
 from crawler.job import Progress as CrawlProgress
 from crawler.seeds import SeedList, read_seeds
 from crawler.urls import host_of
@@ -25,7 +26,9 @@ from takedown.config import load
 from takedown.console import err, local, out, print_json, progress
 
 KINDS = {"site": "网站", "app": "应用", "miniprogram": "小程序"}
+MARKS = {"failed": "未能访问", "refused": "按规则未访问", "done": "已采集，须注意"}
 TROUBLES_SHOWN = 12
+CLOCK_SECONDS = 2.0
 
 
 class NothingCollected(Exception):
@@ -50,6 +53,8 @@ def crawl_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--render", type=click.Choice(["auto", "never", "always"]), default="auto", show_default=True,
                      help="何时用浏览器打开页面。"),
         click.option("--max-depth", type=click.IntRange(0), default=3, show_default=True, help="距种子的最多链接数。"),
+        click.option("--max-per-site", type=click.IntRange(1), default=PER_SITE, show_default=True,
+                     help="一个主机最多采集的页数。"),
         click.option("--max-pages", type=click.IntRange(1), default=10_000, show_default=True, help="最多采集页数。"),
         click.option("--seeds", "seed_file", type=click.Path(path_type=Path), required=True,
                      help="种子清单：每行一个网址或主机名，# 后为注释。"),
@@ -109,6 +114,7 @@ def collect(
     judge: Judge | None,
     *,
     max_pages: int = 10_000,
+    max_per_site: int = PER_SITE,
     max_depth: int = 3,
     render: str = "auto",
     outward: bool = False,
@@ -136,6 +142,8 @@ def collect(
             seeds,
             Egress(connect_to, config.allowed),
             max_pages=max_pages,
+            per_site=max_per_site,
+            timeout=config.crawl.timeout,
             max_depth=max_depth,
             render=render,
             outward=outward,
@@ -198,13 +206,19 @@ def _tell_run(run: Run) -> None:
         out.print(
             f"[yellow]另有 {report['unseen']} 页需要浏览器而未能渲染，只看到静态内容；takedown doctor 可查原因。[/]"
         )
+    for host, count in report["left_out"].items():
+        err.print(f"[yellow]{escape(host)} 的页面已达每个主机的上限（--max-per-site），另有 {count} 个链接未采。[/]")
+    if abs(report["clock_set_by"]) > CLOCK_SECONDS:
+        err.print(
+            f"[yellow]采集期间本机时钟被改动了 {report['clock_set_by']:+g} 秒；证据上的时间以本机时钟为准，请核对。[/]"
+        )
     # One line a host and reason: a dead host with a hundred links is one piece of news.
     groups: dict[tuple[str, str, str], list[str]] = {}
-    for trouble in report["troubles"]:
+    for trouble in (*report["troubles"], *({"state": "done"} | remark for remark in report["remarks"])):
         why = trouble["why"].partition("（")[0]
         groups.setdefault((host_of(trouble["url"]), trouble["state"], why), []).append(trouble["url"])
     for (host, state, why), urls in list(groups.items())[:TROUBLES_SHOWN]:
-        mark = "未能访问" if state == "failed" else "按规则未访问"
+        mark = MARKS[state]
         more = f"等 {len(urls)} 个地址" if len(urls) > 1 else ""
         err.print(f"[dim]{mark} {escape(urls[0] if not more else host)}{more}：{escape(why)}[/]")
     if len(groups) > TROUBLES_SHOWN:

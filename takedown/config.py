@@ -35,9 +35,10 @@ class Network(_Section):
 
 
 class Crawl(_Section):
-    """``delay``: seconds between two requests to one host."""
+    """``delay``: seconds between two requests to one host; ``timeout``: seconds spent on one answer at most."""
 
     delay: float = Field(default=0.25, ge=0, le=3600)
+    timeout: float = Field(default=30.0, ge=1, le=600)
 
 
 class Config(_Section):

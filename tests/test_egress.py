@@ -156,6 +156,14 @@ def test_the_proxy_answers_403_and_connects_to_nothing(web: Web, method: str, ho
     assert len(web.hits) == before
 
 
+def test_the_browsers_own_requests_go_nowhere_even_where_everything_is_allowed(web: Web) -> None:
+    everywhere = Egress((ConnectTo("", "", "127.0.0.1", str(web.port)),))
+    before = len(web.hits)
+    for head in (b"CONNECT update.googleapis.com:443 HTTP/1.1", b"GET http://Accounts.Google.com/x HTTP/1.1"):
+        assert exchange(everywhere, head + b"\r\nHost: x\r\n\r\n").startswith(b"HTTP/1.1 403 ")
+    assert len(web.hits) == before
+
+
 def test_the_proxy_passes_what_is_allowed(web: Web) -> None:
     egress = Egress((ConnectTo("pass.test", "", "127.0.0.1", str(web.port)),))
     answer = exchange(

@@ -8,35 +8,26 @@ import uuid
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from datetime import datetime
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 import scrapy
 from playwright.async_api import Error as PlaywrightError
-from scrapy.exceptions import (
-    CannotResolveHostError,
-    DownloadCancelledError,
-    DownloadConnectionRefusedError,
-    DownloadFailedError,
-    DownloadTimeoutError,
-    IgnoreRequest,
-    ResponseDataLossError,
-)
+from scrapy.exceptions import IgnoreRequest
 from scrapy.http import TextResponse
 
 from crawler.apk import MAGIC, BadPackage, read_apk
-from crawler.downloader import GivenUp
-from crawler.frontier import TRIES, Link
+from crawler.downloader import PACKAGE_BYTES
+from crawler.frontier import BACKOFF_LIMIT, TRIES, Link
 from crawler.identifiers import find_identifiers
 from crawler.job import Job
 from crawler.reading import EMPTY, Reading, Unreadable
 from crawler.recorder import Outcome, RecorderStopped
 from crawler.render import NoBrowser, View
 from crawler.targets import Listing, site_target
+from crawler.troubles import reason_of, remarks, retry_after, transient
 from crawler.urls import host_of, in_scope
 from data.facts import platforms
 from data.records import Capture, Hop, Identifier, Target
-from data.store import now
 
 if TYPE_CHECKING:
     from scrapy.http import Response
@@ -46,8 +37,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 COMPLETE = "静态页面文字完整"
-# Worth another try later; a name that does not resolve or a body over its cap will not change.
-TRANSIENT = (DownloadConnectionRefusedError, DownloadFailedError, DownloadTimeoutError, ResponseDataLossError)
 BUSY = {429, 503}
 
 # Not pages: what they carry is archived with the page that shows it, or not at all.
@@ -80,7 +69,12 @@ class SitesSpider(scrapy.Spider):
             errback=self.failed,
             dont_filter=True,
             headers={"Referer": link.referrer} if link.referrer else None,
-            meta={"link": link},
+            meta={
+                "link": link,
+                # The last time, what there is is kept.
+                "download_fail_on_dataloss": self.job.frontier.tries(link) < TRIES - 1,
+            }
+            | ({"download_maxsize": PACKAGE_BYTES} if is_package(link.url) else {}),
         )
 
     async def parse(self, response: Response) -> None:
@@ -88,7 +82,9 @@ class SitesSpider(scrapy.Spider):
         link: Link = response.meta["link"]
         try:
             # First by its bytes: many servers send packages as text.
-            if response.body.startswith(MAGIC) or (is_package(link.url) and response.status < 400):
+            if "fault" in response.meta:
+                await self._commit(response, link, response.meta["fault"], EMPTY, remark=response.meta["fault"])
+            elif response.body.startswith(MAGIC) or (is_package(link.url) and response.status < 400):
                 await self._package(response, link)
             elif isinstance(response, TextResponse):
                 await self._page(response, link)
@@ -114,7 +110,7 @@ class SitesSpider(scrapy.Spider):
                 await self._end(link, "failed", "跳转次数过多")
             else:
                 await self._end(link, "refused", "robots.txt 不允许" if "robots.txt" in why else why)
-        elif isinstance(error, TRANSIENT) and not isinstance(error, GivenUp) and self.job.frontier.again(link):
+        elif transient(error) and self.job.frontier.again(link):
             pass
         else:
             await self._end(link, "failed", reason_of(error))
@@ -146,7 +142,7 @@ class SitesSpider(scrapy.Spider):
         try:
             reading = await self.job.readers.read(response.body, media, response.url)
         except Unreadable as error:
-            await self._commit(response, link, f"未能读取：{error}", EMPTY)
+            await self._commit(response, link, f"未能读取：{error}", EMPTY, remark=f"未能读取：{error}")
             return
         why, view = await self._view(response, reading)
         if view is not None:
@@ -154,7 +150,8 @@ class SitesSpider(scrapy.Spider):
                 reading = await self.job.readers.read(response.body, media, response.url, view.dom, view.final_url)
             except Unreadable as error:
                 why = f"{why}；渲染结果未能读取：{error}"
-        await self._commit(response, link, why, reading, view=view)
+        unseen = why if why.startswith("需要渲染") else ""
+        await self._commit(response, link, why, reading, view=view, remark=unseen)
 
     async def _view(self, response: Response, reading: Reading) -> tuple[str, View | None]:
         job = self.job
@@ -199,6 +196,7 @@ class SitesSpider(scrapy.Spider):
         *,
         view: View | None = None,
         apps: tuple[Target, ...] = (),
+        remark: str = "",
     ) -> None:
         job, meta = self.job, response.meta
         # A package lies on the site but says nothing about what the site offers.
@@ -208,6 +206,8 @@ class SitesSpider(scrapy.Spider):
         packages = (Identifier("package_link", a.url) for a in reading.anchors if is_package(a.url))
         at: datetime = meta["fetched_at"]
         wire = meta["wire"]
+        said = tuple(remarks(wire, meta["piece"].size, at))
+        note = "；".join(filter(None, (remark, *said)))
         capture = Capture(
             id=uuid.uuid4().hex,
             run_id=job.run.id,
@@ -228,7 +228,7 @@ class SitesSpider(scrapy.Spider):
             payload=meta["piece"],
             dom=None,
             screenshot=None,
-            render=why,
+            render="；".join((why, *said)),
             title=reading.title,
             language=reading.language,
             text=reading.text,
@@ -237,15 +237,19 @@ class SitesSpider(scrapy.Spider):
         )
         entries = (entry(capture, listing) for listing in reading.listings if not listing.alone)
         new = job.frontier.offer(self._links(reading, link, response.url))
-        outcome = Outcome(link.url, "done", "", ((capture, targets), *entries), view, tuple(new))
+        outcome = Outcome(link.url, "done", note, ((capture, targets), *entries), view, tuple(new))
         if response.status in BUSY:
-            job.frontier.slow(host_of(response.url), retry_after(response.headers.get("Retry-After")))
-            if job.frontier.tries(link) < TRIES - 1:
+            asked = retry_after(response.headers.get("Retry-After"))
+            job.frontier.slow(host_of(response.url), asked)
+            # Who wants to be left alone for longer than any back-off lasts is not asked again in this run.
+            if asked <= BACKOFF_LIMIT and job.frontier.tries(link) < TRIES - 1:
                 await job.recorder.commit(
                     replace(outcome, state="waiting", politeness=tuple(job.frontier.politeness()))
                 )
                 job.frontier.again(link, 0.0)
                 return
+            if asked > BACKOFF_LIMIT:
+                outcome = replace(outcome, note=f"服务器要求 {asked:.0f} 秒后再来，本次未再访问")
         await self._settle(link, outcome)
 
     def _links(self, reading: Reading, link: Link, url: str) -> Iterator[Link]:
@@ -277,32 +281,6 @@ def entry(page: Capture, listing: Listing) -> tuple[Capture, tuple[Target, ...]]
     return capture, (listing.target,)
 
 
-def retry_after(header: bytes | None) -> float:
-    """Seconds that a server asks to be left alone (RFC 9110, 10.2.3: seconds or a date); 0 when it does not say."""
-    text = (header or b"").decode("latin-1").strip()
-    if text.isdigit():
-        return float(text)
-    try:
-        return max((parsedate_to_datetime(text) - now()).total_seconds(), 0.0)
-    except (TypeError, ValueError):
-        return 0.0
-
-
 def is_package(url: str) -> bool:
     """Whether a link leads to an Android package, by its name."""
     return url.partition("?")[0].lower().endswith(".apk")
-
-
-def reason_of(error: BaseException | None) -> str:
-    """Why nothing came back, in words; the exception's own text follows for whoever has to look closer."""
-    known = {
-        GivenUp: "主机连续无法连接，未再尝试",
-        CannotResolveHostError: "主机名无法解析",
-        DownloadTimeoutError: "等待超时",
-        DownloadCancelledError: "内容超过大小上限，未保存",
-        ResponseDataLossError: "内容未传完就中断",
-        DownloadConnectionRefusedError: "无法建立连接",
-        DownloadFailedError: "传输失败",
-    }
-    words = next((zh for kind, zh in known.items() if isinstance(error, kind)), "未能采集")
-    return f"{words}（{type(error).__name__}: {error}）"
