@@ -90,6 +90,7 @@ def survey(web: Web, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
 def test_the_crawl_finishes_and_says_what_it_did(survey: Outcome) -> None:
     assert survey.code == 0, survey.err
     assert re.search(r"采集 \d+ 页（浏览器渲染 [1-9]", survey.out)
+    assert re.search(r"按规则不必渲染 \d+ 页，随机抽查渲染其中 \d+ 页，文字明显增多（漏看）0 页", survey.out)
     assert survey.run.finished_at
     assert survey.run.environment["proxy_variables"] != "none"
     assert survey.run.environment["scrapy"]
