@@ -32,6 +32,7 @@ from crawler.rendering import Rendering
 from crawler.seeds import SeedList
 from crawler.spiders.sites import SitesSpider
 from crawler.urls import host_of, scope_hosts
+from crawler.wacz import write_cdxj
 from data.records import Kind, Run
 from data.store import Store, now
 
@@ -136,6 +137,8 @@ def _crawl(
         recorder.close()
     if job.stopped:
         raise CrawlError(f"{job.stopped}。")
+    if warcs := sorted(recorder.archive.folder.glob("*.warc.gz")):
+        write_cdxj(warcs, recorder.archive.folder / "index.cdxj")
     # Only now are all the pages known that offer an app, whichever was fetched first.
     for app in store.targets():
         if app.kind is Kind.APP and "download" in app.facts:

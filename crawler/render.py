@@ -26,8 +26,10 @@ from playwright.async_api import (
 )
 from playwright.async_api import Error as PlaywrightError
 
+from crawler.archive import Loaded
 from crawler.egress import Egress
 from crawler.proxy import EgressProxy
+from crawler.subresources import Witness
 
 logger = logging.getLogger(__name__)
 
@@ -73,13 +75,14 @@ class NoBrowser(Exception):
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A page as a browser showed it: its DOM, followed by those of its frames, a full-page PNG, where it ended, and what
-    is to be said of that."""
+    """A page as a browser showed it: its DOM, followed by those of its frames, a full-page PNG, where it ended, what
+    is to be said of that, and everything it loaded on the way."""
 
     final_url: str
     dom: str
     screenshot: bytes
     note: str
+    loaded: Loaded
 
 
 def find_chromium() -> str | None:
@@ -188,6 +191,7 @@ class Renderer:
         await _quietly(stack.aclose())
 
     async def _look(self, page: Page, url: str) -> View:
+        witness = Witness(page, self.egress)
         # A dialog would stop the page for ever; dismissing it is what a visitor does.
         page.on("dialog", _dismiss)
         session = await page.context.new_cdp_session(page)
@@ -209,7 +213,8 @@ class Renderer:
         screenshot = b64decode((await session.send("Page.captureScreenshot", shot))["data"])
         if height > SCREENSHOT_HEIGHT:
             note = f"截图止于 {SCREENSHOT_HEIGHT} 像素，全页共 {height} 像素"
-        return View(page.url, dom.encode("utf-8", "replace")[:DOM_BYTES].decode("utf-8", "ignore"), screenshot, note)
+        dom = dom.encode("utf-8", "replace")[:DOM_BYTES].decode("utf-8", "ignore")
+        return View(page.url, dom, screenshot, note, await witness.loaded())
 
     async def close(self) -> None:
         """End the browser, however busy it is."""
