@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 
 from crawler.egress import Egress
@@ -48,6 +48,7 @@ class Job:
     rendered: int = 0
     unseen: int = 0
     stopped: str = ""
+    remarks: dict[str, str] = field(default_factory=dict)  # URL: what the report has to say of it, beside its pages
 
     def tell(self) -> None:
         """Report where the crawl stands."""

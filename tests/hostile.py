@@ -341,6 +341,8 @@ ROBOTS: dict[str, Behaviour] = {
     "robots-html": lambda visit: visit.answer(page()),
     "robots-redirects": redirects,
     "robots-silent": silent,
+    "robots-503": lambda visit: visit.answer("", "text/plain", "503 Busy"),
+    "robots-403": lambda visit: visit.answer("User-agent: *\nDisallow: /", "text/plain", "403 Forbidden"),
 }
 
 

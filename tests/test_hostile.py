@@ -34,6 +34,8 @@ MEMORY_MB = 600
 PAGE_BYTES = 8 << 20
 # What the sockets' buffers and a reader's chunk hold beyond the cap when the connection is closed.
 SLACK = 12 << 20
+# Hosts whose rules cannot be had are shut (RFC 9309, 2.3.1.4).
+SHUT = ("robots-silent", "robots-503")
 IN_A_BROWSER = {*SCRIPTS, "refresh-download", "held"}
 
 
@@ -101,7 +103,7 @@ def survived(web: Hostile, tmp_path_factory: pytest.TempPathFactory) -> Survived
     hosts = [f"{name}.bad.test" for name in (*BEHAVIOURS, "under_score") if name not in IN_A_BROWSER]
     tls = {"self-signed": web.tls_port, "expired": web.expired_port, "garbage": web.garbage_port, "plain": web.port}
     seeds = seed_file(
-        home, *hosts, *(f"{host}/after" for host in hosts if not host.startswith("retry")),
+        home, *hosts, *(f"{host}/after" for host in hosts if not host.startswith(("retry", *SHUT))),
         *(f"https://{name}.bad.test/" for name in tls), *(f"http://{name}.bad.test/after" for name in tls),
     )  # fmt: skip
     routes = [word for name, port in tls.items() for word in ("--connect-to", f"{name}.bad.test:443:127.0.0.1:{port}")]
@@ -122,6 +124,11 @@ def test_the_run_ends_by_itself_within_its_bounds(survived: Survived, web: Hosti
     for host in ("unbounded", "declared", "chunks", "download"):
         assert PAGE_BYTES <= web.sent[f"{host}.bad.test"] < PAGE_BYTES + SLACK
     assert web.sent["robots-endless.bad.test"] < SLACK
+
+
+def test_nothing_listens_for_commands(survived: Survived) -> None:
+    (log,) = (survived.home / "log").glob("crawl-*.log")
+    assert not re.search("remote.?control|telnet", log.read_text("utf8"), re.I)
 
 
 def test_no_slot_is_stuck(survived: Survived) -> None:
@@ -181,7 +188,7 @@ def test_an_endless_site_is_bounded_and_named(survived: Survived) -> None:
     assert "endless.bad.test 的页面已达每个主机的上限" in survived.err
 
 
-@pytest.mark.parametrize("name", [*CHARSETS, *ROBOTS, "deep", "attributes", "tables", "nul", "links", "frames", "long-header", "cookies", "status-999"])  # fmt: skip
+@pytest.mark.parametrize("name", [*CHARSETS, *(name for name in ROBOTS if name not in SHUT), "deep", "attributes", "tables", "nul", "links", "frames", "long-header", "cookies", "status-999"])  # fmt: skip
 def test_what_can_be_read_is_read(survived: Survived, name: str) -> None:
     page = survived.captures[f"http://{name}.bad.test/"]
     if name == "deep" and not page.text:
@@ -189,6 +196,20 @@ def test_what_can_be_read_is_read(survived: Survived, name: str) -> None:
         return
     assert (TRADITIONAL if name == "big5" else WORDS) in page.text
     assert "\x00" not in page.text
+
+
+def test_rules_that_cannot_be_had_are_no_permission(survived: Survived, web: Hostile) -> None:
+    states = {item["url"]: item["state"] for item in survived.run.report["troubles"]}
+    for name, state, why in (
+        ("robots-503", "refused", "robots.txt 的应答是 503"),
+        ("robots-silent", "failed", "robots.txt 未能取得：等待超时"),
+    ):
+        url = f"http://{name}.bad.test/"
+        assert states[url] == state
+        assert why in survived.said(url)
+        assert 1 < web.asked[f"{name}.bad.test/robots.txt"] <= 3
+        assert not web.asked[f"{name}.bad.test/"]
+    assert "robots.txt 超过 512 KB" in survived.said("http://robots-big.bad.test/robots.txt")
 
 
 def test_only_addresses_are_followed(survived: Survived, web: Hostile) -> None:

@@ -23,6 +23,7 @@ from crawler.job import Job
 from crawler.reading import EMPTY, Reading, Unreadable
 from crawler.recorder import Outcome, RecorderStopped
 from crawler.render import NoBrowser, View
+from crawler.robots import RobotsUnavailable
 from crawler.targets import Listing, site_target
 from crawler.troubles import reason_of, remarks, retry_after, transient
 from crawler.urls import host_of, in_scope
@@ -104,12 +105,15 @@ class SitesSpider(scrapy.Spider):
         error = failure.value
         if isinstance(error, RecorderStopped):
             self._stop(error)
+        elif isinstance(error, RobotsUnavailable):
+            if error.final or not self.job.frontier.again(link):
+                await self._end(link, error.state, str(error))
         elif isinstance(error, IgnoreRequest):
             why = str(error) or "未采集"
             if "max redirections" in why:
                 await self._end(link, "failed", "跳转次数过多")
             else:
-                await self._end(link, "refused", "robots.txt 不允许" if "robots.txt" in why else why)
+                await self._end(link, "refused", "robots.txt 不允许" if "Forbidden by robots.txt" in why else why)
         elif transient(error) and self.job.frontier.again(link):
             pass
         else:
