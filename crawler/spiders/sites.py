@@ -211,7 +211,7 @@ class SitesSpider(scrapy.Spider):
         at: datetime = meta["fetched_at"]
         wire = meta["wire"]
         said = tuple(remarks(wire, meta["piece"].size, at))
-        note = "；".join(filter(None, (remark, *said)))
+        note = "；".join(filter(None, (remark, *said, *reading.notes)))
         capture = Capture(
             id=uuid.uuid4().hex,
             run_id=job.run.id,
