@@ -13,13 +13,14 @@ from pathlib import Path
 import dns.asyncresolver
 import dns.exception
 import dns.resolver
-from dns.rdatatype import AAAA, A
+from dns.rdatatype import AAAA, A, RdataType
 
 HOSTS = Path("/etc/hosts")
 # A resolver that is silent for so long is taken for absent, and the system is asked instead, for a minute.
 DNS_SECONDS = 4.0
 SYSTEM_SECONDS = 60.0
 CACHED_NAMES = 10_000
+SAID = (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer, dns.resolver.NoNameservers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class Resolver:
     def __init__(self, hosts: Path = HOSTS, nameservers: Iterable[str] | None = None, port: int = 53) -> None:
         self._hosts = _hosts_file(hosts)
         self._system_until = 0.0
+        self._heard_at = -SYSTEM_SECONDS
         try:
             self._dns = dns.asyncresolver.Resolver(configure=nameservers is None)
         except dns.resolver.NoResolverConfiguration:
@@ -59,19 +61,30 @@ class Resolver:
             return Answer((literal,), (literal,), "literal")
         if listed := self._hosts.get(host):
             return Answer(tuple(listed), tuple(listed), "hosts")
-        if self._dns.nameservers and time.monotonic() >= self._system_until:
-            found = await asyncio.gather(self._ask(host, A), self._ask(host, AAAA), return_exceptions=True)
-            answers = [answer for answer in found if isinstance(answer, dns.resolver.Answer)]
-            if answers:
-                return _told(answers)
-            # A name that is not there is an answer; only silence sends us elsewhere.
-            if any(isinstance(error, (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer)) for error in found):
-                raise socket.gaierror(socket.EAI_NONAME, f"{host} has no address")
-            self._system_until = time.monotonic() + SYSTEM_SECONDS
+        if not self._dns.nameservers or time.monotonic() < self._system_until:
+            return await _system(host)
+        found = await asyncio.gather(self._ask(host, A), self._ask(host, AAAA), return_exceptions=True)
+        answers = [answer for answer in found if isinstance(answer, dns.resolver.Answer)]
+        errors = [error for error in found if isinstance(error, BaseException)]
+        if answers or any(isinstance(error, SAID) and not _silent(error) for error in errors):
+            self._heard_at = time.monotonic()
+        if answers:
+            return _told(answers)
+        # That a name is not there, or its own servers are broken, is an answer; only a resolver's silence sends us elsewhere.
+        if time.monotonic() - self._heard_at < SYSTEM_SECONDS or not all(map(_silent, errors)):
+            raise socket.gaierror(socket.EAI_NONAME, f"{host}: {errors[0]}")
+        self._system_until = time.monotonic() + SYSTEM_SECONDS
         return await _system(host)
 
-    async def _ask(self, host: str, kind: dns.rdatatype.RdataType) -> dns.resolver.Answer:
+    async def _ask(self, host: str, kind: RdataType) -> dns.resolver.Answer:
         return await self._dns.resolve(f"{host}.", kind, search=False)
+
+
+def _silent(error: BaseException) -> bool:
+    """Whether an error means that no resolver said anything."""
+    if isinstance(error, dns.resolver.NoNameservers):
+        return all(said[4] is None for said in error.kwargs["errors"])
+    return isinstance(error, (dns.exception.Timeout, OSError))
 
 
 def _told(answers: list[dns.resolver.Answer]) -> Answer:

@@ -185,6 +185,20 @@ def test_the_report_tells_it(survived: Survived, url: str, words: str) -> None:
     assert words in survived.said(url if url.startswith("https") else f"http://{url}.bad.test/")
 
 
+def test_certificates_are_kept_with_what_a_browser_holds_against_them(survived: Survived) -> None:
+    for name, fault in (("self-signed", "证书为自签名"), ("expired", "证书不在有效期内")):
+        capture = survived.captures[f"https://{name}.bad.test/"]
+        network = capture.network
+        (own,) = network.chain
+        assert own.subject == own.issuer == f"CN={name}.bad.test"
+        assert re.fullmatch("[0-9a-f]{64}", own.sha256)
+        assert fault in network.distrust
+        assert capture.tls["version"].startswith("TLSv1.")
+        assert network.resolver == "connect-to"
+        assert capture.dns == (f"connect-to 127.0.0.1:{network.port}",)
+        assert network.timings.whole >= network.timings.first_byte > 0
+
+
 def test_an_endless_site_is_bounded_and_named(survived: Survived) -> None:
     assert sum(url.startswith("http://endless.bad.test/") for url in survived.captures) == 20
     assert survived.run.report["left_out"]["endless.bad.test"] > 0

@@ -211,7 +211,7 @@ class SitesSpider(scrapy.Spider):
         packages = (Identifier("package_link", a.url) for a in reading.anchors if is_package(a.url))
         at: datetime = meta["fetched_at"]
         wire = meta["wire"]
-        said = tuple(remarks(wire, meta["piece"].size, at))
+        said = tuple(remarks(wire, meta["piece"].size))
         note = "；".join(filter(None, (remark, *said, *reading.notes)))
         capture = Capture(
             id=uuid.uuid4().hex,
@@ -224,7 +224,7 @@ class SitesSpider(scrapy.Spider):
             fetched_at=at,
             seconds=round(float(meta.get("download_latency", 0.0)), 3),
             address=wire["address"],
-            dns=job.egress.answers.get(host_of(response.url), ()),
+            dns=wire["dns"],
             tls=wire["tls"],
             fetcher=job.fetcher,
             profile=job.profile_name,
@@ -239,6 +239,7 @@ class SitesSpider(scrapy.Spider):
             text=reading.text,
             identifiers=(*reading.identifiers, *packages),
             targets=tuple(target.key for target in targets),
+            network=wire["network"],
         )
         entries = (entry(capture, listing) for listing in reading.listings if not listing.alone)
         new = job.frontier.offer(self._links(reading, link, response.url))
