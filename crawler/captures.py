@@ -12,7 +12,6 @@ from crawler.job import Job
 from crawler.reading import Reading
 from crawler.render import View
 from crawler.targets import Listing, is_package
-from crawler.urls import host_of
 from data.records import Capture, Hop, Identifier, Target
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ def capture_of(
         fetched_at=meta["fetched_at"],
         seconds=round(float(meta.get("download_latency", 0.0)), 3),
         address=wire["address"],
-        dns=job.egress.answers.get(host_of(response.url), ()),
+        dns=wire["dns"],
         tls=wire["tls"],
         fetcher=job.fetcher,
         profile=visitor,
@@ -56,6 +55,7 @@ def capture_of(
         text=reading.text,
         identifiers=(*reading.identifiers, *packages),
         targets=tuple(target.key for target in targets),
+        network=wire["network"],
     )
 
 

@@ -159,7 +159,7 @@ def _crawl(
         "interrupted": stopped,
         "refused_lines": [f"{r.number}: {r.line.strip()} ({r.why})" for r in seeds.refused],
         "troubles": [{"url": url, "state": state, "why": why} for url, state, why in frontier.troubles()],
-        "remarks": [{"url": url, "why": why} for url, why in frontier.remarks()],
+        "remarks": [{"url": url, "why": why} for url, why in (*frontier.remarks(), *job.remarks.items())],
         "left_out": dict(frontier.left_out),
         "clock_set_by": round(time.time() - steady(), 1),
     }

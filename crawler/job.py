@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 
 from crawler.egress import Egress
@@ -51,6 +51,7 @@ class Job:
     visits: int = 0
     visited: int = 0
     stopped: str = ""
+    remarks: dict[str, str] = field(default_factory=dict)  # URL: what the report has to say of it, beside its pages
 
     def tell(self) -> None:
         """Report where the crawl stands."""

@@ -19,9 +19,13 @@ DOWNLOAD_HANDLERS = {
 DOWNLOADER_MIDDLEWARES = {
     "crawler.middlewares.ArchiveMiddleware": 900,
     "crawler.middlewares.DecodingMiddleware": 590,
+    "crawler.robots.RobotsMiddleware": 100,
+    "scrapy.downloadermiddlewares.robotstxt.RobotsTxtMiddleware": None,
     "scrapy.downloadermiddlewares.httpcompression.HttpCompressionMiddleware": None,
 }
 TELNETCONSOLE_ENABLED = False
+# Scrapy 2.19 would open an HTTP server on loopback that runs the Python code sent to it.
+REMOTE_CONTROL_ENABLED = False
 # A proxy named in the environment would be a second way out, past the egress policy.
 HTTPPROXY_ENABLED = False
 

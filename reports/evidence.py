@@ -108,6 +108,7 @@ def _facts(store: Store, capture: Capture) -> dict[str, Any]:
         "address": capture.address,
         "dns": list(capture.dns),
         "tls": dict(capture.tls),
+        "network": asdict(capture.network),
         "fetcher": capture.fetcher,
         "profile": capture.profile,
         "render": capture.render,

@@ -14,7 +14,7 @@ from homes import FETCHED, PAGES, WARC, Page, make_home
 from playwright.sync_api import Browser, BrowserContext, expect
 
 import review
-from data.records import Contrast, Hop, Identifier, Side, State, User
+from data.records import Certificate, Contrast, Hop, Identifier, Network, Side, State, User
 from data.store import Store
 from review import flow
 from review.rules import Proposal
@@ -216,6 +216,9 @@ def test_captured_content_runs_nothing(tmp_path: Path, visitor: BrowserContext) 
             dns=(HOSTILE,),
             address=HOSTILE,
             tls={HOSTILE: HOSTILE},
+            network=Network(
+                HOSTILE, 443, (Certificate(HOSTILE, HOSTILE, HOSTILE, HOSTILE, names=(HOSTILE,)),), HOSTILE
+            ),
             render=HOSTILE,
             fetcher=HOSTILE,
             profile=HOSTILE,

@@ -22,6 +22,7 @@ from crawler.reading import EMPTY, Reading, Shown, Unreadable
 from crawler.recorder import Outcome, RecorderStopped
 from crawler.render import NoBrowser, View
 from crawler.rendering import COMPLETE
+from crawler.robots import RobotsUnavailable
 from crawler.targets import is_package, site_target
 from crawler.troubles import reason_of, remarks, retry_after, transient
 from crawler.urls import host_of, in_scope
@@ -102,12 +103,15 @@ class SitesSpider(scrapy.Spider):
         error = failure.value
         if isinstance(error, RecorderStopped):
             self._stop(error)
+        elif isinstance(error, RobotsUnavailable):
+            if error.final or not self.job.frontier.again(link):
+                await self._end(link, error.state, str(error))
         elif isinstance(error, IgnoreRequest):
             why = str(error) or "未采集"
             if "max redirections" in why:
                 await self._end(link, "failed", "跳转次数过多")
             else:
-                await self._end(link, "refused", "robots.txt 不允许" if "robots.txt" in why else why)
+                await self._end(link, "refused", "robots.txt 不允许" if "Forbidden by robots.txt" in why else why)
         elif transient(error) and self.job.frontier.again(link):
             pass
         else:
@@ -202,8 +206,8 @@ class SitesSpider(scrapy.Spider):
         site = site_target(response.url, reading.title, platforms())
         targets = apps or ((site,) if site else ())
         targets += tuple(listing.target for listing in reading.listings if listing.alone)
-        said = tuple(remarks(meta["wire"], meta["piece"].size, meta["fetched_at"]))
-        note = "；".join(filter(None, (remark, *said)))
+        said = tuple(remarks(meta["wire"], meta["piece"].size))
+        note = "；".join(filter(None, (remark, *said, *reading.notes)))
         capture = capture_of(job, response, link, reading, view, profiles()[0].id, "；".join((why, *said)), targets)
         entries = (entry_of(capture, listing) for listing in reading.listings if not listing.alone)
         new = job.frontier.offer(self._links(reading, link, response.url))
