@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import urlsplit
 
+from warcio.recordloader import ArcWarcRecord
 from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
 
+from crawler.revisits import Original, Payloads, revisit
 from data.records import Digests, Piece
 
 ROTATE_BYTES = 1 << 30
@@ -48,6 +50,23 @@ class Exchange:
     truncated: str = ""  # why the body ends early: length, time or disconnect
 
 
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Something a page asked for that is not kept, and why (a Chinese phrase)."""
+
+    url: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The exchanges of one view, by time, and what was left out; ``unnamed`` counts those left out without a name."""
+
+    exchanges: tuple[Exchange, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+    unnamed: int = 0
+
+
 class Archive:
     """The WARC files of one run. ``write_*`` append records; ``sync`` makes them durable; only then commit a Capture."""
 
@@ -60,6 +79,7 @@ class Archive:
         for path in sorted(self.folder.glob("*.warc.gz")):
             mend(path)
         self._stream: BinaryIO | None = None
+        self._payloads = Payloads()
 
     def _file(self) -> tuple[BinaryIO, WARCWriter]:
         if self._stream is not None and self._stream.tell() >= ROTATE_BYTES:
@@ -72,69 +92,95 @@ class Archive:
             self._writer.write_record(self._writer.create_warcinfo_record(self._path.name, self.facts))
         return self._stream, self._writer
 
-    def _write(
-        self,
-        record_type: str,
-        url: str,
-        content: bytes,
-        media_type: str,
-        headers: dict[str, str],
-        http: StatusAndHeaders | None = None,
-    ) -> Piece:
+    def _append(self, record: ArcWarcRecord, content: bytes, media_type: str) -> Piece:
         stream, writer = self._file()
         start = stream.tell()
-        record = writer.create_warc_record(
-            url,
-            record_type,
-            payload=BytesIO(content),
-            length=len(content),
-            warc_headers_dict=headers,
-            http_headers=http,
-            warc_content_type="" if http else media_type,
-        )
         writer.write_record(record)
         digests = Digests.of(content)
         relative = self._path.relative_to(self.home).as_posix()
         return Piece(relative, start, stream.tell() - start, len(content), digests.sha256, digests.sm3, media_type)
 
-    def write_exchange(self, exchange: Exchange) -> Piece:
-        """Write what was sent and what came back; the piece is the response's entity, before any content decoding."""
-        date = exchange.at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    def _write(self, record_type: str, url: str, content: bytes, media_type: str, headers: Mapping[str, str]) -> Piece:
+        record = self._file()[1].create_warc_record(
+            url,
+            record_type,
+            payload=BytesIO(content),
+            length=len(content),
+            warc_headers_dict=dict(headers),
+            warc_content_type=media_type,
+        )
+        return self._append(record, content, media_type)
+
+    def write_exchange(self, exchange: Exchange, *, once: bool = False) -> Piece:
+        """Write what was sent and what came back; the piece is the response's entity, before any content decoding.
+
+        With ``once``, a payload that this run has written so already becomes a revisit of the record that holds it.
+        """
         response_id = f"<urn:uuid:{uuid.uuid4()}>"
-        version = exchange.version
-        common = {"WARC-Date": date} | ({"WARC-IP-Address": exchange.address} if exchange.address else {})
+        # HTTP/2 and 3 have no status line; readers know the form of HTTP/1.1, and WARC-Protocol says what it was.
+        spoken = exchange.version if exchange.version.startswith("1.") else ""
+        line = f"HTTP/{spoken or '1.1'}"
+        common = {"WARC-Date": _date(exchange.at)} | ({"WARC-IP-Address": exchange.address} if exchange.address else {})
+        headers = common | {
+            "WARC-Record-ID": response_id,
+            "WARC-Protocol": f"http/{spoken}" if spoken else f"h{exchange.version}",
+        }
+        if exchange.truncated:
+            headers["WARC-Truncated"] = exchange.truncated
         kept = [
             (f"X-Archive-Orig-{name}" if name.lower() in _HOP_HEADERS else name, value)
             for name, value in exchange.received
         ]
-        media = next((value for name, value in exchange.received if name.lower() == "content-type"), "")
-        piece = self._write(
-            "response",
-            exchange.url,
-            exchange.body,
-            media.partition(";")[0].strip() or "application/octet-stream",
-            common
-            | {"WARC-Record-ID": response_id, "WARC-Protocol": f"http/{version}"}
-            | ({"WARC-Truncated": exchange.truncated} if exchange.truncated else {}),
-            _AsSent(f"{exchange.status} {exchange.reason}".strip(), kept, protocol=f"HTTP/{version}"),
-        )
+        http = _AsSent(f"{exchange.status} {exchange.reason}".strip(), kept, protocol=line)
+        declared = next((value for name, value in exchange.received if name.lower() == "content-type"), "")
+        media = declared.partition(";")[0].strip() or "application/octet-stream"
+        writer = self._file()[1]
+        original = self._payloads.find(exchange.body) if once else None
+        if original is not None:
+            record = revisit(writer, exchange.url, original, headers, http)
+        else:
+            record = writer.create_warc_record(
+                exchange.url,
+                "response",
+                payload=BytesIO(exchange.body),
+                length=len(exchange.body),
+                warc_headers_dict=headers,
+                http_headers=http,
+            )
+        piece = self._append(record, exchange.body, media)
+        if once and original is None:
+            named = record.rec_headers.get_header
+            self._payloads.add(
+                Original(exchange.url, named("WARC-Date"), response_id, named("WARC-Payload-Digest"), piece)
+            )
         parts = urlsplit(exchange.url)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        self._write(
-            "request",
+        request = writer.create_warc_record(
             exchange.url,
-            b"",
-            "",
-            common | {"WARC-Concurrent-To": response_id},
-            _AsSent(f"{exchange.method} {target} HTTP/{version}", exchange.sent, is_http_request=True),
+            "request",
+            payload=BytesIO(b""),
+            length=0,
+            warc_headers_dict=common | {"WARC-Concurrent-To": response_id},
+            http_headers=_AsSent(f"{exchange.method} {target} {line}", exchange.sent, is_http_request=True),
         )
+        self._append(request, b"", "")
         return piece
+
+    def write_loaded(self, page: str, loaded: Loaded, at: datetime) -> None:
+        """Write what a browser loaded for a page, and, as a ``metadata`` record, what of that is not kept and why."""
+        for exchange in loaded.exchanges:
+            self.write_exchange(exchange, once=True)
+        if loaded.left_out:
+            lines = [f"leftOut: {left.url} {left.why}" for left in loaded.left_out]
+            if loaded.unnamed:
+                lines.append(f"leftOutUnnamed: {loaded.unnamed}")
+            content = "".join(f"{line}\r\n" for line in lines).encode("utf-8", "replace")
+            self._write("metadata", page, content, "application/warc-fields", {"WARC-Date": _date(at)})
 
     def write_view(self, kind: str, url: str, content: bytes, media_type: str, at: datetime) -> Piece:
         """Write what the browser made of a page: ``kind`` is ``dom`` or ``screenshot``; never a ``response`` record."""
         record_type = "conversion" if kind == "dom" else "resource"
-        date = at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        return self._write(record_type, f"urn:takedown:{kind}:{url}", content, media_type, {"WARC-Date": date})
+        return self._write(record_type, f"urn:takedown:{kind}:{url}", content, media_type, {"WARC-Date": _date(at)})
 
     def sync(self) -> None:
         """Make everything written so far survive a power cut. Raises ``OSError`` when the disk will not take it."""
@@ -147,6 +193,10 @@ class Archive:
             self.sync()
             self._stream.close()
             self._stream = None
+
+
+def _date(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def mend(path: Path) -> int:

@@ -28,9 +28,11 @@ from crawler.promise import promise
 from crawler.reading import Readers
 from crawler.recorder import Recorder, cannot_write
 from crawler.render import Renderer
+from crawler.rendering import Rendering
 from crawler.seeds import SeedList
 from crawler.spiders.sites import SitesSpider
 from crawler.urls import host_of, scope_hosts
+from crawler.wacz import write_cdxj
 from data.records import Kind, Run
 from data.store import Store, now
 
@@ -123,7 +125,7 @@ def _crawl(
     readers = Readers(interest)
     renderer = Renderer(egress, {"user_agent": DESKTOP})
     job = Job(
-        run, store, recorder, frontier, egress, renderer, render, near, scope_hosts(list(seeds.urls)), outward,
+        run, store, recorder, frontier, egress, renderer, Rendering(render, near, run.id), scope_hosts(list(seeds.urls)), outward,
         max_depth, readers, promise if focused else (lambda _, __: 0.0), progress,
     )  # fmt: skip
     with store.transaction() as sql:
@@ -135,6 +137,8 @@ def _crawl(
         recorder.close()
     if job.stopped:
         raise CrawlError(f"{job.stopped}。")
+    if warcs := sorted(recorder.archive.folder.glob("*.warc.gz")):
+        write_cdxj(warcs, recorder.archive.folder / "index.cdxj")
     # Only now are all the pages known that offer an app, whichever was fetched first.
     for app in store.targets():
         if app.kind is Kind.APP and "download" in app.facts:
@@ -143,6 +147,7 @@ def _crawl(
         "counts": dict(frontier.counts),
         "rendered": job.rendered,
         "unseen": job.unseen,
+        "rendering": job.rendering.report(),
         "browser": renderer.version,
         "interrupted": stopped,
         "refused_lines": [f"{r.number}: {r.line.strip()} ({r.why})" for r in seeds.refused],

@@ -12,6 +12,7 @@ from crawler.frontier import Frontier
 from crawler.reading import Readers
 from crawler.recorder import Recorder
 from crawler.render import Renderer
+from crawler.rendering import Rendering
 from data.records import Run
 from data.store import Store
 
@@ -35,8 +36,7 @@ class Job:
     frontier: Frontier
     egress: Egress
     renderer: Renderer
-    render: str
-    near: float
+    rendering: Rendering
     scope: frozenset[str]
     outward: bool
     max_depth: int

@@ -24,7 +24,7 @@ from scrapy.http import HtmlResponse
 
 from crawler.extract import Anchor, read_page
 from crawler.identifiers import find_identifiers
-from crawler.render import needs_browser
+from crawler.signs import Signs, signs_of
 from crawler.targets import Listing, miniprograms
 from data.records import Identifier
 
@@ -41,7 +41,7 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a page says. ``needs`` is why its static form does not carry its text; ``interest`` the offer's probability."""
+    """What a page says. ``signs`` are those of its static form; ``interest`` is the offer's probability."""
 
     title: str
     language: str
@@ -49,11 +49,11 @@ class Reading:
     anchors: tuple[Anchor, ...]
     identifiers: tuple[Identifier, ...]
     listings: tuple[Listing, ...]
-    needs: str
+    signs: Signs
     interest: float
 
 
-EMPTY = Reading("", "und", "", (), (), (), "", 0.0)
+EMPTY = Reading("", "und", "", (), (), (), Signs(), 0.0)
 
 
 def read(body: bytes, content_type: str, url: str, dom: str, final_url: str) -> Reading:
@@ -89,7 +89,7 @@ def read(body: bytes, content_type: str, url: str, dom: str, final_url: str) -> 
         page.anchors,
         find_identifiers(page.text, markup),
         tuple(miniprograms(markup, page.text)),
-        "" if dom else needs_browser(markup, page.text),
+        Signs() if dom else signs_of(markup, page.text),
         _interest(page.text),
     )
 

@@ -152,6 +152,7 @@ class Recorder:
     ) -> tuple[tuple[Capture, tuple[Target, ...]], ...]:
         page = captures[0][0]
         at: datetime = page.fetched_at
+        self.archive.write_loaded(page.final_url, view.loaded, at)
         dom = self.archive.write_view("dom", page.final_url, view.dom.encode(), "text/html", at)
         shot = self.archive.write_view("screenshot", page.final_url, view.screenshot, "image/png", at)
         return tuple((replace(capture, dom=dom, screenshot=shot), targets) for capture, targets in captures)

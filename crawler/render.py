@@ -1,4 +1,4 @@
-"""When a page needs a browser, and what the browser makes of it: a clean Chromium profile for every page."""
+"""What a browser makes of a page: a clean Chromium profile for every page."""
 
 from __future__ import annotations
 
@@ -6,25 +6,35 @@ import asyncio
 import contextlib
 import logging
 import os
-import re
 import shutil
+from base64 import b64decode
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.async_api import Browser, BrowserContext, Dialog, Page, Playwright, ViewportSize, async_playwright
+from playwright.async_api import (
+    Browser,
+    BrowserContext,
+    CDPSession,
+    Dialog,
+    Frame,
+    Page,
+    Playwright,
+    ViewportSize,
+    async_playwright,
+)
 from playwright.async_api import Error as PlaywrightError
-from selectolax.lexbor import LexborHTMLParser
 
+from crawler.archive import Loaded
 from crawler.egress import Egress
 from crawler.proxy import EgressProxy
+from crawler.subresources import Witness
 
 logger = logging.getLogger(__name__)
 
-# What a page needs before its text can be taken for its own (visible Chinese characters, by trial on the demo web).
-ENOUGH_HAN = 60
-ENOUGH_LETTERS = 400
+AHEAD_SECONDS = 3.0
+ROUNDS = 3
 SETTLE_SECONDS = 0.4
 QUIET_SECONDS = 4.0
 LOAD_SECONDS = 20.0
@@ -33,7 +43,15 @@ CLOSE_SECONDS = 3.0
 POPUPS = 16
 VIEWPORT: ViewportSize = {"width": 1366, "height": 768}
 SCREENSHOT_HEIGHT = 12_000
+FRAMES, FRAME_SECONDS = 8, 2.0
 DOM_BYTES = 8_000_000
+# Chromium heeds only the last such list, so Playwright's own is said again where it matters: nothing is asked of its
+# maker, HTTP stays HTTP. The last line spares what a fresh profile starts for a window that nobody sees.
+DISABLED_FEATURES = (
+    "Translate,MediaRouter,OptimizationHints,LensOverlay,AimEnabled,NetworkTimeServiceQuerying,PreconnectToSearch,"
+    "HttpsUpgrades,HttpsFirstBalancedModeAutoEnable,PaintHolding,DestroyProfileOnBrowserClose,"
+    "SpareRendererForSitePerProcess,PreloadTopChromeWebUI,InitialWebUI,WebUIReloadButton,WebUIToolbar"
+)
 CHROMIUM_ARGUMENTS = (
     "--disable-gpu",
     "--disable-quic",
@@ -47,6 +65,7 @@ CHROMIUM_ARGUMENTS = (
     "--mute-audio",
     "--proxy-bypass-list=<-loopback>",
     "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
+    f"--disable-features={DISABLED_FEATURES}",
 )
 
 
@@ -56,32 +75,14 @@ class NoBrowser(Exception):
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A page as a browser showed it: its DOM, a full-page PNG, where it ended, and what it said on the way."""
+    """A page as a browser showed it: its DOM, followed by those of its frames, a full-page PNG, where it ended, what
+    is to be said of that, and everything it loaded on the way."""
 
     final_url: str
     dom: str
     screenshot: bytes
     note: str
-
-
-def needs_browser(markup: str, text: str) -> str:
-    """Why the static page does not carry its text, or an empty string when it does."""
-    han = len(re.findall(r"[\u4e00-\u9fff]", text))
-    letters = len(re.findall(r"\w", text))
-    if han >= ENOUGH_HAN or letters >= ENOUGH_LETTERS:
-        return ""
-    tree = LexborHTMLParser(markup)
-    scripts = tree.css("script")
-    if any(re.search(r"location\.(href|replace|assign)|window\.location\s*=", s.text() or "") for s in scripts):
-        return "脚本跳转"
-    if scripts:
-        root = tree.css_first("#app, #root, #__next, #main, [data-reactroot], [id*=app]")
-        return "空的应用根节点" if root is not None else "文字少而有脚本"
-    if tree.css_first("meta[http-equiv=refresh]") is not None:
-        return "页面声明跳转"
-    if tree.css_first("img, svg, canvas, video, iframe, picture") is not None:
-        return "文字少而有图片"
-    return ""
+    loaded: Loaded
 
 
 def find_chromium() -> str | None:
@@ -190,34 +191,93 @@ class Renderer:
         await _quietly(stack.aclose())
 
     async def _look(self, page: Page, url: str) -> View:
+        witness = Witness(page, self.egress)
         # A dialog would stop the page for ever; dismissing it is what a visitor does.
         page.on("dialog", _dismiss)
-        note = ""
-        try:
-            await page.goto(url, wait_until="load", timeout=LOAD_SECONDS * 1000)
-            await page.wait_for_load_state("networkidle", timeout=QUIET_SECONDS * 1000)
-        except PlaywrightError as error:
-            if "Timeout" not in type(error).__name__:
-                raise
-            note = "页面未能静止"
-        await page.wait_for_timeout(SETTLE_SECONDS * 1000)
+        session = await page.context.new_cdp_session(page)
+        note = await _settle(page, session, url)
         if why := self.egress.refused.get(urlsplit(page.url).hostname or ""):
             # What the browser shows is the proxy's own refusal, which no server ever said.
             raise PlaywrightError(why)
         if not page.url.startswith(("http:", "https:")):
             raise PlaywrightError(f"浏览器停在 {page.url.partition('?')[0][:80]}")
-        dom = await page.content()
-        height = await page.evaluate("Math.max(document.documentElement.scrollHeight, innerHeight)")
-        clip = {"x": 0, "y": 0, "width": VIEWPORT["width"], "height": min(int(height), SCREENSHOT_HEIGHT)}
-        screenshot = await page.screenshot(full_page=True, clip=clip, animations="disabled", timeout=15_000)  # type: ignore[arg-type]
+        dom = await page.content() + "".join([await _framed(frame) for frame in page.frames[1 : FRAMES + 1]])
+        height = int((await session.send("Page.getLayoutMetrics"))["cssContentSize"]["height"])
+        width, shown = VIEWPORT["width"], min(max(height, VIEWPORT["height"]), SCREENSHOT_HEIGHT)
+        shot = {
+            "format": "png",
+            "captureBeyondViewport": True,
+            "optimizeForSpeed": True,  # of the compression; the picture is the same
+            "clip": {"x": 0, "y": 0, "width": width, "height": shown, "scale": 1},
+        }
+        screenshot = b64decode((await session.send("Page.captureScreenshot", shot))["data"])
         if height > SCREENSHOT_HEIGHT:
-            note = f"截图止于 {SCREENSHOT_HEIGHT} 像素，全页共 {int(height)} 像素"
-        return View(page.url, dom.encode("utf-8", "replace")[:DOM_BYTES].decode("utf-8", "ignore"), screenshot, note)
+            note = f"截图止于 {SCREENSHOT_HEIGHT} 像素，全页共 {height} 像素"
+        dom = dom.encode("utf-8", "replace")[:DOM_BYTES].decode("utf-8", "ignore")
+        return View(page.url, dom, screenshot, note, await witness.loaded())
 
     async def close(self) -> None:
         """End the browser, however busy it is."""
         async with self._starting:
             await self._shut()
+
+
+async def _settle(page: Page, session: CDPSession, url: str) -> str:
+    """Open ``url`` and let it come to rest; returns a note when it does not.
+
+    The page's clock is run ahead (Chromium's virtual time, which stands still while an answer is awaited) instead of
+    being waited for: what its timers do within ``AHEAD_SECONDS`` is done in a moment. Sockets, workers and frames of
+    other sites live outside that clock and are waited for.
+    """
+    apart: list[object] = []
+    page.on("websocket", lambda socket: apart.append(socket))
+    page.on("worker", lambda worker: apart.append(worker))
+    ahead = asyncio.Event()
+    session.on("Emulation.virtualTimeBudgetExpired", lambda _: ahead.set())
+    try:
+        await page.goto(url, wait_until="load", timeout=LOAD_SECONDS * 1000)
+        known = None
+        for _ in range(ROUNDS):
+            state = (page.url, len(apart), sum(map(_foreign, page.frames)))
+            if state == known:
+                break
+            if state[1:] != (0, 0):
+                await page.wait_for_load_state("networkidle", timeout=QUIET_SECONDS * 1000)
+                await page.wait_for_timeout(SETTLE_SECONDS * 1000)
+            known = state
+            ahead.clear()
+            clock = {"policy": "pauseIfNetworkFetchesPending", "budget": AHEAD_SECONDS * 1000}
+            await session.send("Emulation.setVirtualTimePolicy", clock)
+            await asyncio.wait_for(ahead.wait(), QUIET_SECONDS)
+            await page.wait_for_load_state("load", timeout=LOAD_SECONDS * 1000)
+    except (PlaywrightError, TimeoutError) as error:
+        if "Timeout" not in type(error).__name__:
+            raise
+        # Some answer never comes: go on without it.
+        ahead.clear()
+        await session.send("Emulation.setVirtualTimePolicy", {"policy": "advance", "budget": AHEAD_SECONDS * 1000})
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(ahead.wait(), SETTLE_SECONDS)
+        return "页面未能静止"
+    return ""
+
+
+def _foreign(frame: Frame) -> bool:
+    return urlsplit(frame.url).hostname not in (None, urlsplit(frame.page.url).hostname)
+
+
+async def _framed(frame: Frame) -> str:
+    """What a frame shows, to follow the page it stands in; its links made absolute."""
+    # Only of a page: the egress proxy refuses in plain text, which no server ever said.
+    script = """() => {
+      for (const a of document.querySelectorAll('a[href]')) a.setAttribute('href', a.href);
+      return document.contentType.includes('html') && document.body ? document.body.outerHTML : '';
+    }"""
+    try:
+        inner = await asyncio.wait_for(frame.evaluate(script), FRAME_SECONDS)
+    except (PlaywrightError, TimeoutError):
+        return ""
+    return f"\n<!-- 框架 {frame.url.replace('--', '%2D%2D').replace('>', '%3E')} -->\n{inner}" if inner else ""
 
 
 async def _dismiss(dialog: Dialog) -> None:

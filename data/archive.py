@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 from warcio.archiveiterator import ArchiveIterator
@@ -30,6 +31,18 @@ def read_piece(home: Path, piece: Piece) -> bytes:
     if Digests.of(content).sha256 != piece.sha256:
         raise EvidenceError(f"{path} 的 {piece.offset} 处的记录与采集时不符。")
     return content
+
+
+def where_from(home: Path, piece: Piece) -> tuple[str, datetime]:
+    """The URL and the time that the record of ``piece`` names. Raises ``EvidenceError`` when there is no such record."""
+    path = home / piece.file
+    try:
+        with path.open("rb") as stream:
+            stream.seek(piece.offset)
+            named = next(iter(ArchiveIterator(stream))).rec_headers.get_header
+            return named("WARC-Target-URI"), datetime.fromisoformat(named("WARC-Date"))
+    except (OSError, StopIteration, ArchiveLoadFailed) as error:
+        raise EvidenceError(f"{path} 的 {piece.offset} 处没有记录（{error}）。") from error
 
 
 def read_record(home: Path, piece: Piece) -> bytes:

@@ -14,12 +14,13 @@ from classifier.model import ModelError
 from classifier.train import TooLittle
 from crawler.crawl import CrawlError
 from crawler.seeds import SeedError
+from crawler.wacz import PackagingError
 from data.archive import EvidenceError
 from data.facts import FactsError
 from data.store import StoreError
 from reports import ReferralError
 from review.refusal import Refusal
-from takedown import collect, learn, people, referral
+from takedown import archives, collect, learn, people, referral
 from takedown.config import ConfigError
 from takedown.console import err, out
 from takedown.demo import demo
@@ -33,6 +34,7 @@ SENTENCES = (
     FactsError,
     ModelError,
     NothingToMeasure,
+    PackagingError,
     ReferralError,
     Refusal,
     SeedError,
@@ -68,6 +70,7 @@ for command in (
     collect.score,
     collect.run,
     collect.hits,
+    archives.wacz,
     people.desk,
     people.user,
     referral.refer,

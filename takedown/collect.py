@@ -203,6 +203,13 @@ def _tell_run(run: Run) -> None:
         f"采集 {counts.get('done', 0)} 页（浏览器渲染 {report['rendered']} 页），"
         f"未能访问 {counts.get('failed', 0)} 个，按规则未访问 {counts.get('refused', 0)} 个。任务编号 {run.id}。"
     )
+    share = report["rendering"]
+    if share["static"]:
+        rate = f"，漏看率 {share['missed'] / share['sampled']:.1%}" if share["sampled"] else ""
+        out.print(
+            f"按规则不必渲染 {share['static']} 页，随机抽查渲染其中 {share['sampled']} 页，"
+            f"文字明显增多（漏看）{share['missed']} 页{rate}。"
+        )
     if report["unseen"]:
         out.print(
             f"[yellow]另有 {report['unseen']} 页需要浏览器而未能渲染，只看到静态内容；takedown doctor 可查原因。[/]"

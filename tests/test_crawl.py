@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 import gzip
+import json
 import re
 import signal
 import socket
 import subprocess
+import sys
+import zipfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -90,6 +93,7 @@ def survey(web: Web, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
 def test_the_crawl_finishes_and_says_what_it_did(survey: Outcome) -> None:
     assert survey.code == 0, survey.err
     assert re.search(r"采集 \d+ 页（浏览器渲染 [1-9]", survey.out)
+    assert re.search(r"按规则不必渲染 \d+ 页，随机抽查渲染其中 \d+ 页，文字明显增多（漏看）0 页", survey.out)
     assert survey.run.finished_at
     assert survey.run.environment["proxy_variables"] != "none"
     assert survey.run.environment["scrapy"]
@@ -370,6 +374,22 @@ def test_places_of_identifiers_are_those_of_the_stored_text(survey: Outcome, dem
     for capture, item in found:
         if item.kind not in {"icp", "police", "licence"}:
             assert item.value in capture.text[item.start : item.end]
+
+
+def test_the_run_is_indexed_and_leaves_as_a_package_others_can_check(survey: Outcome, tmp_path: Path) -> None:
+    (index,) = survey.home.glob("archives/*/index.cdxj")
+    lines = index.read_text("utf-8").splitlines()
+    assert lines == sorted(lines)
+    urls = {json.loads(line.split(" ", 2)[2])["url"] for line in lines}
+    assert {capture.url for capture in survey.captures if not capture.hops and "#" not in capture.url} <= urls
+    package = tmp_path / "回放.wacz"
+    result = takedown(survey.home, "wacz", "--out", str(package))
+    assert result.returncode == 0, result.stderr
+    check = [sys.executable, "-c", "import sys; from wacz.main import main; sys.exit(main())", "validate", "--file"]
+    assert subprocess.run([*check, str(package)], capture_output=True, timeout=120).returncode == 0
+    with zipfile.ZipFile(package) as whole:
+        _, *pages = map(json.loads, whole.read("pages/pages.jsonl").splitlines())
+    assert {page["url"] for page in pages} <= urls
 
 
 def test_nothing_is_written_outside_the_home(survey: Outcome) -> None:

@@ -8,35 +8,11 @@ from collections.abc import Iterator
 
 import pytest
 from playwright.async_api import Error as PlaywrightError
-from web import LIBRARY, PNG, SECRET, Web, html, serve
+from web import LIBRARY, PNG, SECRET, Web, serve
 
 from crawler.egress import ConnectTo, Egress
 from crawler.extract import read_page
-from crawler.render import SCREENSHOT_HEIGHT, NoBrowser, Renderer, View, needs_browser
-
-
-@pytest.mark.parametrize(
-    ("body", "why"),
-    [
-        (f"<p>{LIBRARY}</p><script>var a</script>", ""),
-        ("<p>" + "only letters here " * 40 + "</p><script>var a</script>", ""),
-        ("<p>字少也没有别的</p>", ""),
-        ('<div id="app"></div><script src="/app.js"></script>', "空的应用根节点"),
-        ("<p>请开启脚本</p><script src=x></script>", "文字少而有脚本"),
-        ("<script>window.location='/m'</script>", "脚本跳转"),
-        ("<script>location.href = '/m'</script>", "脚本跳转"),
-        ("<img src=a.png>", "文字少而有图片"),
-        ("<canvas></canvas>", "文字少而有图片"),
-        ("", ""),
-    ],
-)
-def test_when_a_browser_is_needed(body: str, why: str) -> None:
-    markup = html("", body)
-    assert needs_browser(markup, read_page(markup, "http://a.test/").text) == why
-
-
-def test_a_declared_jump_needs_a_browser() -> None:
-    assert needs_browser('<meta http-equiv="refresh" content="0;url=/m">', "") == "页面声明跳转"
+from crawler.render import SCREENSHOT_HEIGHT, NoBrowser, Renderer, View
 
 
 class Screen:
@@ -56,8 +32,8 @@ class Screen:
 
 @pytest.fixture(scope="module")
 def screen(web: Web) -> Iterator[Screen]:
-    rule = ConnectTo.parse(f"shown.test:80:127.0.0.1:{web.port}")
-    opened = Screen(Egress((rule,)))
+    rules = [ConnectTo.parse(f"{host}:80:127.0.0.1:{web.port}") for host in ("shown.test", "other.test")]
+    opened = Screen(Egress(tuple(rules)))
     yield opened
     opened.close()
 
@@ -74,6 +50,25 @@ def test_a_page_built_by_script_is_seen_past_its_dialogs(screen: Screen) -> None
     assert view.final_url == "http://shown.test/script"
     assert png_size(view.screenshot)[0] == 1366
     assert screen.renderer.version
+
+
+def test_late_text_is_seen_and_hardly_waited_for(screen: Screen) -> None:
+    view = screen.view("http://shown.test/late")
+    assert SECRET in view.dom
+    assert not view.note
+
+
+def test_an_answer_that_never_comes_is_not_waited_for(screen: Screen) -> None:
+    view = screen.view("http://shown.test/never")
+    assert SECRET in view.dom
+    assert view.note == "页面未能静止"
+    assert png_size(view.screenshot)[0] == 1366
+
+
+def test_what_frames_show_is_part_of_the_page(screen: Screen) -> None:
+    said = read_page(screen.view("http://shown.test/framed").dom, "http://shown.test/framed").text
+    assert SECRET in said
+    assert LIBRARY in said
 
 
 def test_a_redirect_ends_where_it_ends_and_a_tall_page_is_cut(screen: Screen) -> None:

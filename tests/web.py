@@ -310,6 +310,35 @@ def away(handler: _Handler, port: str) -> None:
     handler.say("", status=302, headers=(("Location", f"http://127.0.0.1:{port}/redirected"),))
 
 
+@route("/late")
+def late(handler: _Handler, _: str) -> None:
+    """Writes its text two seconds after it has asked for it, and a clock of its own never stops."""
+    code = (
+        "setInterval(() => document.title = Date.now(), 20);"
+        "setTimeout(() => fetch('/script.json').then(r => r.json()).then(d => setTimeout(() => {"
+        "document.getElementById('app').textContent = d.text}, 1000)), 1000)"
+    )
+    handler.say(html("晚", f'<div id="app"></div><script>{code}</script>'))
+
+
+@route("/never")
+def never(handler: _Handler, _: str) -> None:
+    """Asks for what does not come, and writes its text without it."""
+    code = f"fetch('/silent'); setTimeout(() => document.getElementById('app').textContent = '{SECRET}', 300)"
+    handler.say(html("等", f'<div id="app"></div><script>{code}</script>'))
+
+
+@route("/silent")
+def silent(handler: _Handler, _: str) -> None:
+    threading.Event().wait(8)
+    handler.close_connection = True
+
+
+@route("/framed")
+def framed(handler: _Handler, _: str) -> None:
+    handler.say(html("框", '<iframe src="/late"></iframe><iframe src="http://other.test/enc/gbk"></iframe>'))
+
+
 @route("/tall")
 def tall(handler: _Handler, _: str) -> None:
     handler.say(html("高", f'<div style="height:30000px">{LIBRARY}</div>'))

@@ -23,6 +23,7 @@ from crawler.job import Job
 from crawler.reading import EMPTY, Reading, Unreadable
 from crawler.recorder import Outcome, RecorderStopped
 from crawler.render import NoBrowser, View
+from crawler.rendering import COMPLETE
 from crawler.targets import Listing, site_target
 from crawler.troubles import reason_of, remarks, retry_after, transient
 from crawler.urls import host_of, in_scope
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-COMPLETE = "静态页面文字完整"
 BUSY = {429, 503}
 
 # Not pages: what they carry is archived with the page that shows it, or not at all.
@@ -144,28 +144,28 @@ class SitesSpider(scrapy.Spider):
         except Unreadable as error:
             await self._commit(response, link, f"未能读取：{error}", EMPTY, remark=f"未能读取：{error}")
             return
-        why, view = await self._view(response, reading)
+        rendering = self.job.rendering
+        reason = rendering.why(response.url, response.status, reading.signs, reading.interest)
+        why, view = await self._view(response.url, reason)
         if view is not None:
+            static = reading
             try:
                 reading = await self.job.readers.read(response.body, media, response.url, view.dom, view.final_url)
+                rendering.learn(response.url, reason, static.signs, static.text, reading.text)
             except Unreadable as error:
                 why = f"{why}；渲染结果未能读取：{error}"
         unseen = why if why.startswith("需要渲染") else ""
         await self._commit(response, link, why, reading, view=view, remark=unseen)
 
-    async def _view(self, response: Response, reading: Reading) -> tuple[str, View | None]:
+    async def _view(self, url: str, why: str) -> tuple[str, View | None]:
+        """What a browser shows of the page, when there is a reason to look, and what is to be said of it."""
         job = self.job
-        if job.render == "never":
-            return (f"未渲染（--render never）：{reading.needs}" if reading.needs else COMPLETE), None
-        why = reading.needs if response.status < 400 else ""
-        if not why and response.status < 400 and reading.interest >= job.near:
-            why = "评分接近或高于复核阈值"
-        if not why and job.render == "always":
-            why = "要求全部渲染"
         if not why:
             return COMPLETE, None
+        if job.rendering.mode == "never":
+            return f"未渲染（--render never）：{why}", None
         try:
-            view = await job.renderer.view(response.url)
+            view = await job.renderer.view(url)
         except NoBrowser as error:
             job.unseen += 1
             return f"需要渲染（{why}），但{error}", None
