@@ -33,7 +33,13 @@ _STRUCTURE = {
     "coin": r"比特币|btc|以太坊|eth|加密货币|虚拟货币|数字货币|数字资产|币圈",
     "exchange": r"交易所|交易平台",
 }
-_PATTERNS = {name: re.compile(pattern) for name, pattern in _STRUCTURE.items()}
+# Single characters are counted without searching; of what comes in runs, a run is found at a time.
+_SINGLE = {
+    name: _STRUCTURE[name][1:-1].replace("\\", "")
+    for name in ("code", "question", "exclamation", "title_mark", "quote", "second_person", "stop")
+}
+_RUNS = {"latin", "digit"}
+_PATTERNS = {name: re.compile(f"{pattern}+" if name in _RUNS else pattern) for name, pattern in _STRUCTURE.items()}
 
 
 def names() -> list[str]:
@@ -65,10 +71,17 @@ def vector(normal: Normal) -> NDArray[np.float32]:
         [
             *(np.log1p(counts[c] * per_thousand) for c in categories),
             *(np.log1p(len(distinct.get(c, ()))) for c in categories),
-            *(np.log1p(len(p.findall(text)) * per_thousand) for p in _PATTERNS.values()),
+            *(np.log1p(_count(name, text) * per_thousand) for name in _STRUCTURE),
             np.log1p(len(text)) / 4,
             np.log1p((normal.disguises["invisible"] + normal.disguises["separated"]) * per_thousand),
             (offer - innocent) / (offer + innocent + 4),
         ],
         dtype=np.float32,
     )
+
+
+def _count(name: str, text: str) -> int:
+    if name in _SINGLE:
+        return sum(map(text.count, _SINGLE[name]))
+    found = _PATTERNS[name].findall(text)
+    return sum(map(len, found)) if name in _RUNS else len(found)
