@@ -5,6 +5,7 @@ SPIDER_MODULES = ["crawler.spiders"]
 NEWSPIDER_MODULE = "crawler.spiders"
 
 TWISTED_REACTOR = "twisted.internet.asyncioreactor.AsyncioSelectorReactor"
+ASYNCIO_EVENT_LOOP = "uvloop.Loop"
 SCHEDULER = "crawler.scheduler.FrontierScheduler"
 DOWNLOAD_HANDLERS = {
     "http": "crawler.downloader.EgressDownloadHandler",
@@ -28,6 +29,8 @@ HTTPPROXY_ENABLED = False
 ROBOTSTXT_OBEY = True
 ROBOTSTXT_USER_AGENT = "takedown"
 CONCURRENT_REQUESTS = 32
+# A page yields nothing to Scrapy, which would start this many tasks for each one to work on what it yields.
+CONCURRENT_ITEMS = 1
 CONCURRENT_REQUESTS_PER_DOMAIN = 2
 DOWNLOAD_DELAY = 0.25
 # The delay is a promise to the server, so nothing random shortens it.
