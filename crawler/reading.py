@@ -24,6 +24,7 @@ from scrapy.http import HtmlResponse
 
 from crawler.extract import Anchor, read_page
 from crawler.identifiers import find_identifiers
+from crawler.pictures import as_text, read_view
 from crawler.signs import Signs, signs_of
 from crawler.targets import Listing, miniprograms
 from data.records import Identifier
@@ -37,6 +38,16 @@ _interest: Interest = lambda _: 0.0  # noqa: E731
 
 class Unreadable(Exception):
     """The page could not be read in time, or broke its reader; the message says which."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a browser made of a page, as far as it is read: its DOM, where it ended, and its pictures as files."""
+
+    dom: str
+    final_url: str
+    screenshot: bytes = b""
+    pictures: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +67,10 @@ class Reading:
 EMPTY = Reading("", "und", "", (), (), (), Signs(), 0.0)
 
 
-def read(body: bytes, content_type: str, url: str, dom: str, final_url: str) -> Reading:
-    """Read what the server sent and, when there is one, the DOM a browser made of it.
+def read(body: bytes, content_type: str, url: str, shown: Shown | None = None) -> Reading:
+    """Read what the server sent and, when there is one, what a browser made of it: its DOM and its pictures.
+
+    What pictures say follows the page's text, marked as such; the links of QR codes are links of the page.
 
     The encoding is the header's, the markup's or the most likely one, as browsers decide it (through w3lib); only what
     is UTF-8 from end to end is read as such whatever it says it is: no other encoding looks like it by chance.
@@ -70,27 +83,31 @@ def read(body: bytes, content_type: str, url: str, dom: str, final_url: str) -> 
     )
     markup = response.text
     page = read_page(markup, url)
-    if dom:
-        rendered = read_page(dom, final_url)
+    text, anchors = page.text, page.anchors
+    if shown is not None:
+        rendered = read_page(shown.dom, shown.final_url)
         # What the server sent may say things the script removes again; the links of both are links of the page.
         known = {anchor.url for anchor in rendered.anchors}
         # A browser that guessed the encoding wrong shows none of the Chinese that the bytes hold.
         better = _substance(rendered.text) * 2 >= _substance(page.text)
-        page = replace(
-            rendered if better else page,
-            title=(rendered.title or page.title) if better else page.title,
-            anchors=(*rendered.anchors, *(anchor for anchor in page.anchors if anchor.url not in known)),
+        page = replace(rendered, title=rendered.title or page.title) if better else page
+        pictures = read_view(shown.screenshot, shown.pictures, page.text)
+        text = "\n".join(filter(None, (page.text, as_text(pictures))))
+        anchors = (
+            *rendered.anchors,
+            *(anchor for anchor in anchors if anchor.url not in known),
+            *(Anchor(code.url, "二维码") for code in pictures.codes if code.url and code.url not in known),
         )
-        markup = f"{markup}\n{dom}"
+        markup = f"{markup}\n{shown.dom}"
     return Reading(
         page.title,
         page.language,
-        page.text,
-        page.anchors,
-        find_identifiers(page.text, markup),
-        tuple(miniprograms(markup, page.text)),
-        Signs() if dom else signs_of(markup, page.text),
-        _interest(page.text),
+        text,
+        anchors,
+        find_identifiers(text, markup),
+        tuple(miniprograms(markup, text)),
+        signs_of(markup, page.text) if shown is None else Signs(),
+        _interest(text),
     )
 
 
@@ -136,13 +153,13 @@ class Readers:
             self.count, multiprocessing.get_context("spawn"), _begin, (os.getpid(), self.interest)
         )
 
-    async def read(self, body: bytes, content_type: str, url: str, dom: str = "", final_url: str = "") -> Reading:
+    async def read(self, body: bytes, content_type: str, url: str, shown: Shown | None = None) -> Reading:
         """Raises ``Unreadable``. A page whose reader was ended for another page's sake is read by the next one."""
         broken = False
         while True:
             pool = self._pool
             try:
-                future = pool.submit(read, body, content_type, url, dom, final_url)
+                future = pool.submit(read, body, content_type, url, shown)
                 # The time begins when the page's turn comes; a long queue is not the page's fault.
                 while not (future.running() or future.done()):
                     await asyncio.wait({asyncio.wrap_future(future)}, timeout=0.5)

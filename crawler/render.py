@@ -84,6 +84,15 @@ class View:
     note: str
     loaded: Loaded
 
+    @property
+    def pictures(self) -> tuple[bytes, ...]:
+        """The pictures it loaded, as files."""
+        return tuple(
+            exchange.body
+            for exchange in self.loaded.exchanges
+            if any(name.lower() == "content-type" and value.startswith("image/") for name, value in exchange.received)
+        )
+
 
 def find_chromium() -> str | None:
     """The system's Chromium or Chrome, or ``None`` so that Playwright's own is used."""

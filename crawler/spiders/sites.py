@@ -20,7 +20,7 @@ from crawler.downloader import PACKAGE_BYTES
 from crawler.frontier import BACKOFF_LIMIT, TRIES, Link
 from crawler.identifiers import find_identifiers
 from crawler.job import Job
-from crawler.reading import EMPTY, Reading, Unreadable
+from crawler.reading import EMPTY, Reading, Shown, Unreadable
 from crawler.recorder import Outcome, RecorderStopped
 from crawler.render import NoBrowser, View
 from crawler.rendering import COMPLETE
@@ -150,7 +150,8 @@ class SitesSpider(scrapy.Spider):
         if view is not None:
             static = reading
             try:
-                reading = await self.job.readers.read(response.body, media, response.url, view.dom, view.final_url)
+                shown = Shown(view.dom, view.final_url, view.screenshot, view.pictures)
+                reading = await self.job.readers.read(response.body, media, response.url, shown)
                 rendering.learn(response.url, reason, static.signs, static.text, reading.text)
             except Unreadable as error:
                 why = f"{why}；渲染结果未能读取：{error}"
