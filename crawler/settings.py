@@ -20,9 +20,13 @@ DOWNLOAD_HANDLERS = {
 DOWNLOADER_MIDDLEWARES = {
     "crawler.middlewares.ArchiveMiddleware": 900,
     "crawler.middlewares.DecodingMiddleware": 590,
+    "crawler.middlewares.RefreshMiddleware": 580,
     "scrapy.downloadermiddlewares.httpcompression.HttpCompressionMiddleware": None,
+    "scrapy.downloadermiddlewares.redirect.MetaRefreshMiddleware": None,
 }
 TELNETCONSOLE_ENABLED = False
+# The run has counts of its own; these would spell out every request and answer once more to weigh them.
+DOWNLOADER_STATS = False
 # A proxy named in the environment would be a second way out, past the egress policy.
 HTTPPROXY_ENABLED = False
 
