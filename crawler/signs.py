@@ -30,6 +30,7 @@ _ESCAPED = re.compile(r"[\\%]u([4-9][0-9a-fA-F]{3})")
 _ACTIVE = re.compile(
     r"<(?:script|iframe|frame|meta[^>]{1,200}refresh|img|svg|canvas|video|object|embed|picture)\b", re.I
 )
+_MOVING = re.compile(r"<(?:script|iframe|frame|meta[^>]{1,200}refresh)\b", re.I)
 _TRACKER = re.compile(
     r"hm\.baidu\.com|cnzz\.com|51\.la/|google-analytics|googletagmanager|bdstatic\.com/linksubmit|/push\.js|sensorsdata|"
     r"matomo|umami|clarity\.ms|GoogleAnalyticsObject|_hmt\s*=\s*_hmt",
@@ -102,6 +103,9 @@ def signs_of(markup: str, text: str) -> Signs:
     """Read the signs of a page from its markup and the text extracted from it."""
     if not _ACTIVE.search(markup):
         return Signs(thin=not _enough(text))
+    bare = not _enough(text)
+    if not bare and not _MOVING.search(markup) and len(_UNFILLED.findall(text)) < 2:
+        return Signs()
     tree = LexborHTMLParser(markup[:MARKUP_LIMIT])
     asked = " ".join(n.text(deep=True) for n in tree.css("noscript"))
     for node in tree.css("noscript"):  # a browser that runs scripts does not see what is in it
@@ -121,7 +125,6 @@ def signs_of(markup: str, text: str) -> Signs:
     shape = _shape(tree.body) if scripts or frames else ""
     jump = _declared_jump(tree)
     thin = not _enough(_own_text(tree))
-    bare = not _enough(text)
     packed = _packed(code)
     # The first that holds is told; the second value says whether it is a sure one.
     rules = (
