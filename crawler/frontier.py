@@ -75,7 +75,7 @@ class Frontier:
 
     ``delay`` is in seconds between two requests to a host, ``per_host`` the requests it may have at once,
     ``per_site`` the URLs it may have at all; ``left_out`` counts, by host, links found beyond that. ``connection`` is only
-    read from after the start; ``clock`` gives seconds since the epoch.
+    read from after the start; ``clock`` gives seconds since the epoch. ``freed`` is called whenever a lease has ended.
     """
 
     def __init__(
@@ -105,6 +105,7 @@ class Frontier:
         self._tries: dict[str, int] = {}
         self._seen: set[int] = set()
         self.left_out: Counter[str] = Counter()
+        self.freed: Callable[[], None] = lambda: None
         self._dirty: set[str] = set()
         self._order = 0
         connection.executescript(_TABLES)
@@ -265,6 +266,7 @@ class Frontier:
         name = host_of(url)
         self._hosts[name].active -= 1
         self._enqueue(name)
+        self.freed()
 
     def holds(self, link: Link) -> bool:
         """Whether the lease of the link is still running; an answer that comes after it is nobody's."""

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from scrapy.downloadermiddlewares.httpcompression import HttpCompressionMiddleware
+from scrapy.downloadermiddlewares.redirect import MetaRefreshMiddleware
 from scrapy.exceptions import IgnoreRequest
 from scrapy.http import Response
 
@@ -80,3 +81,15 @@ class DecodingMiddleware(HttpCompressionMiddleware):
         except Exception as error:  # each codec has errors of its own
             request.meta["fault"] = f"内容无法解压（{type(error).__name__}），只保存了原样"
         return Response(response.url, status=response.status, headers=response.headers, request=request)
+
+
+class RefreshMiddleware(MetaRefreshMiddleware):
+    """Follows ``<meta http-equiv=refresh>`` as Scrapy does, which decodes a page for that; most need no such look."""
+
+    def process_response(self, request: Request, response: Response, spider: Any = None) -> Request | Response:  # noqa: ARG002
+        # Scrapy looks at 4,096 characters; a character takes four bytes at most. A NUL: UTF-16 or the like.
+        start = response.body[: 4 * 4096].lower()
+        if b"refresh" not in start and b"\x00" not in start:
+            return response
+        followed: Request | Response = super().process_response(request, response)
+        return followed

@@ -147,6 +147,7 @@ def collect(
             seeds,
             Egress(connect_to, config.allowed),
             max_pages=max_pages,
+            per_host=config.crawl.per_host,
             per_site=max_per_site,
             timeout=config.crawl.timeout,
             max_depth=max_depth,
