@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scrapy.downloadermiddlewares.httpcompression import HttpCompressionMiddleware
 from scrapy.exceptions import IgnoreRequest
 from scrapy.http import Response
 
+from crawler.apk import MAGIC
 from crawler.archive import Exchange
 from crawler.recorder import Recorder
 
@@ -20,7 +22,8 @@ if TYPE_CHECKING:
 class ArchiveMiddleware:
     """Nearest to the downloader, so that it sees bodies before content decoding, and redirects before they are followed.
 
-    Leaves the evidence of the last response in ``request.meta["piece"]`` and of each hop in ``request.meta["hops"]``.
+    Leaves the evidence of the last response in ``request.meta["piece"]`` and of each hop in ``request.meta["hops"]``. A large
+    package stays in its file, ``request.meta["wire"]["body"]``, for whoever reads it to remove.
     """
 
     def __init__(self, recorder: Recorder) -> None:
@@ -46,7 +49,7 @@ class ArchiveMiddleware:
             wire["reason"],
             wire["version"],
             wire["headers"],
-            response.body,
+            wire["body"],
             wire["address"],
             at,
             wire.get("truncated", ""),
@@ -57,6 +60,9 @@ class ArchiveMiddleware:
             via_record=request.meta.get("led_by", ""),
         )
         request.meta["piece"] = await self.recorder.record(exchange)
+        if isinstance(wire["body"], Path) and (300 <= response.status < 400 or not response.body.startswith(MAGIC)):
+            wire["body"].unlink()
+            wire["body"] = response.body
         location = response.headers.get("Location")
         if 300 <= response.status < 400 and location:
             hop = (request.url, response.status, location.decode("utf-8", "replace"), wire["address"], at)

@@ -90,7 +90,8 @@ class View:
         return tuple(
             exchange.body
             for exchange in self.loaded.exchanges
-            if any(name.lower() == "content-type" and value.startswith("image/") for name, value in exchange.received)
+            if isinstance(exchange.body, bytes)
+            and any(name.lower() == "content-type" and value.startswith("image/") for name, value in exchange.received)
         )
 
 

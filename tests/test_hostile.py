@@ -26,6 +26,7 @@ from warcio.checker import Checker
 
 from crawler import render
 from crawler.egress import ConnectTo, Egress
+from data.archive import read_piece
 from data.records import Capture, Run
 from data.store import Store
 
@@ -129,6 +130,28 @@ def test_the_run_ends_by_itself_within_its_bounds(survived: Survived, web: Hosti
 def test_nothing_listens_for_commands(survived: Survived) -> None:
     (log,) = (survived.home / "log").glob("crawl-*.log")
     assert not re.search(r"extensions\.(remote_control|telnet)", log.read_text("utf8"))
+
+
+def test_a_large_package_goes_to_disk_and_not_through_memory(web: Hostile, tmp_path: Path) -> None:
+    peaks = {}
+    for path in ("", "app.apk"):
+        home = tmp_path / f"home{path}"
+        home.mkdir()
+        seeds = seed_file(home, f"package.bad.test/{path}")
+        process = start(home, *crawl_arguments(seeds, web.port, "--render", "never"))
+        memory = watch_memory(process)
+        done = finish(process)
+        assert done.returncode == 0, done.stderr
+        peaks[path] = max(memory)
+    assert peaks["app.apk"] <= peaks[""] + 40, peaks
+    (capture,) = left(home)[1].values()
+    assert capture.payload.size == hostile.PACKAGE_BYTES
+    assert "不是可读取的安卓安装包" in capture.render
+    content = read_piece(home, capture.payload)
+    assert content.startswith(b"PK\x03\x04")
+    assert content[1 << 20 : 2 << 20] == content[-1 << 20 :]
+    # What it lay in meanwhile is gone.
+    assert {path.suffix for path in (home / "archives").glob("*/*")} <= {".gz", ".cdxj"}
 
 
 def test_no_slot_is_stuck(survived: Survived) -> None:
