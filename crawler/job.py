@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
 
+from crawler.clock import ServerClocks
 from crawler.egress import Egress
 from crawler.extract import Anchor
 from crawler.frontier import Frontier
@@ -48,6 +49,7 @@ class Job:
     rendered: int = 0
     unseen: int = 0
     stopped: str = ""
+    clocks: ServerClocks = field(default_factory=ServerClocks)
     remarks: dict[str, str] = field(default_factory=dict)  # URL: what the report has to say of it, beside its pages
 
     def tell(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,9 @@ from scrapy.http import Response
 
 from crawler.apk import MAGIC
 from crawler.archive import Exchange
+from crawler.clock import ServerClocks
 from crawler.recorder import Recorder
+from crawler.urls import host_of
 
 if TYPE_CHECKING:
     from scrapy import Request
@@ -26,13 +28,14 @@ class ArchiveMiddleware:
     package stays in its file, ``request.meta["wire"]["body"]``, for whoever reads it to remove.
     """
 
-    def __init__(self, recorder: Recorder) -> None:
+    def __init__(self, recorder: Recorder, clocks: ServerClocks) -> None:
         self.recorder = recorder
+        self.clocks = clocks
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> ArchiveMiddleware:
         spider: Any = crawler.spider
-        return cls(spider.job.recorder)
+        return cls(spider.job.recorder, spider.job.clocks)
 
     async def process_response(self, request: Request, response: Response) -> Response:
         wire = request.meta.get("wire")
@@ -40,6 +43,9 @@ class ArchiveMiddleware:
             return response
         at = datetime.fromtimestamp(wire["started"], UTC)
         request.meta["fetched_at"] = at
+        if date := response.headers.get("Date"):
+            answered = at + timedelta(milliseconds=wire["network"].timings.first_byte)
+            self.clocks.hear(host_of(request.url), date.decode("latin-1"), answered)
         hops = request.meta.get("hops", [])
         exchange = Exchange(
             request.url,

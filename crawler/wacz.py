@@ -6,6 +6,7 @@ import contextlib
 import gzip
 import io
 import json
+import shutil
 import tempfile
 import zipfile
 import zlib
@@ -15,12 +16,24 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from cdxj_indexer import bufferiter
 from cdxj_indexer.main import CDXJIndexer
 from wacz.main import main as py_wacz
 from warcio.exceptions import ArchiveLoadFailed
 
 # What can be replayed. Named, because the packager widens the indexer's own list for the whole process.
 _RECORDS = "response,revisit,resource"
+
+
+def _as_kept(record: Any) -> None:
+    """What the indexer reads of a record, as it was sent: unpacking it would let a bomb off, and warcio 1.8 cannot open a
+    brotli stream with brotli 1.2. Only the bodies of requests are looked into, and those are not packed."""
+    record.buffered_stream = tempfile.SpooledTemporaryFile(1 << 20)
+    shutil.copyfileobj(record.raw_stream, record.buffered_stream)
+    record.buffered_stream.seek(0)
+
+
+bufferiter.buffer_record_content = _as_kept
 
 
 class PackagingError(Exception):
