@@ -178,7 +178,7 @@ class Renderer:
         except PlaywrightError as error:
             if crowded:
                 raise PlaywrightError(f"页面打开了 {POPUPS} 个以上的窗口，已关闭") from error
-            if "Target crashed" in str(error):
+            if any(what in str(error) for what in ("Target crashed", "Page crashed")):
                 raise PlaywrightError("页面使浏览器的进程崩溃") from error
             raise
         finally:

@@ -407,7 +407,7 @@ def refresh_download(visit: Visit) -> None:
         visit.answer('<meta http-equiv="refresh" content="0;url=/file"><body></body>')
 
 
-@behaviour("held")
+@behaviour("held", "held-crash")
 def held(visit: Visit) -> None:
     """A page whose picture takes its time, so that a browser can be caught in the middle of it."""
     if visit.path == "/picture":

@@ -13,7 +13,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
-from typing import Any
 
 import hostile
 import pytest
@@ -37,7 +36,7 @@ PAGE_BYTES = 8 << 20
 SLACK = 12 << 20
 # Hosts whose rules cannot be had are shut (RFC 9309, 2.3.1.4).
 SHUT = ("robots-silent", "robots-503")
-IN_A_BROWSER = {*SCRIPTS, "refresh-download", "held"}
+IN_A_BROWSER = {*SCRIPTS, "refresh-download", "held", "held-crash"}
 
 
 @pytest.fixture(scope="module")
@@ -293,8 +292,8 @@ def test_no_page_keeps_the_browser(web: Hostile, monkeypatch: pytest.MonkeyPatch
     assert all(ended.values())
 
 
-def chromium_of(pid: int) -> int | None:
-    """The browser process among a process's descendants."""
+def chromiums_of(pid: int, kind: str = "") -> list[int]:
+    """The browser processes among a process's descendants: the browser itself, or those of a ``kind`` (renderer …)."""
     parents: dict[int, tuple[int, str]] = {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
@@ -302,21 +301,41 @@ def chromium_of(pid: int) -> int | None:
             parents[int(folder.name)] = (parent, (folder / "cmdline").read_text())
         except OSError:
             continue
+    found = []
     for child, (parent, command) in parents.items():
         ancestors = [parent]
         while ancestors[-1] in parents:
             ancestors.append(parents[ancestors[-1]][0])
-        if pid in ancestors and "chrom" in command.partition("\0")[0] and "--type=" not in command:
-            return child
-    return None
+        said = re.search(r"--type=([\w-]+)", command)
+        if pid in ancestors and "chrom" in command.partition("\0")[0] and (said[1] if said else "") == kind:
+            found.append(child)
+    return found
+
+
+def test_a_crashed_renderer_costs_its_page_its_picture_and_nothing_else(web: Hostile, tmp_path: Path) -> None:
+    host = "held-crash.bad.test"
+    seeds = seed_file(configured(tmp_path), host, f"{host}/after")
+    process = start(tmp_path, *crawl_arguments(seeds, web.port, "--render", "always"))
+    web.wait_for(f"{host}/picture")
+    renderers = chromiums_of(process.pid, "renderer")
+    assert renderers
+    for renderer in renderers:
+        os.kill(renderer, signal.SIGSEGV)
+    done = finish(process)
+    assert done.returncode == 0, done.stderr
+    run, captures = left(tmp_path)
+    assert "页面使浏览器的进程崩溃" in captures[f"http://{host}/"].render
+    assert run.report["unseen"] >= 1
+    # The other page was shown by the same browser before, or is by it or the next one after.
+    assert "无辜的一页" in captures[f"http://{host}/after"].text
+    assert run.report["counts"]["waiting"] == 0
 
 
 def test_a_killed_chromium_is_replaced_and_the_page_is_shown(web: Hostile, tmp_path: Path) -> None:
     seeds = seed_file(configured(tmp_path), "held.bad.test", "held.bad.test/after")
     process = start(tmp_path, *crawl_arguments(seeds, web.port, "--render", "always"))
     web.wait_for("held.bad.test/picture")
-    browser = chromium_of(process.pid)
-    assert browser
+    (browser,) = chromiums_of(process.pid)
     os.kill(browser, signal.SIGKILL)
     done = finish(process)
     assert done.returncode == 0, done.stderr
@@ -383,14 +402,22 @@ def test_a_second_crawl_on_the_same_home_is_refused(web: Hostile, tmp_path: Path
     finish(first)
 
 
-def test_a_clock_that_is_set_back_delays_nothing_and_is_told(web: Hostile, tmp_path: Path) -> None:
+@pytest.mark.parametrize("seconds", [-3600, 3600])
+def test_a_clock_that_is_set_delays_nothing_and_is_told(web: Hostile, tmp_path: Path, seconds: int) -> None:
     (tmp_path / "sitecustomize.py").write_text(
-        "import time\nreal, begun = time.time, time.monotonic()\n"
-        "time.time = lambda: real() - (3600 if time.monotonic() - begun > 2.5 else 0)\n"
+        "import os, time\nreal = time.time\n"
+        f"time.time = lambda: real() + ({seconds} if os.path.exists({str(tmp_path / 'set')!r}) else 0)\n"
     )
-    seeds = seed_file(tmp_path, "endless.bad.test")
+    host = f"endless.clock{seconds}.bad.test"
+    seeds = seed_file(tmp_path, host)
     (tmp_path / "config.yml").write_text("crawl: {delay: 0.1}\n", "utf8")
-    done: Any = takedown(tmp_path, *crawl_arguments(seeds, web.port, *ENDLESS, "40"), env={"PYTHONPATH": str(tmp_path)})
+    path = f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
+    process = start(tmp_path, *crawl_arguments(seeds, web.port, *ENDLESS, "40"), env={"PYTHONPATH": path})
+    web.wait_for(f"{host}/3")
+    (tmp_path / "set").touch()
+    done = finish(process)
     assert done.returncode == 0, done.stderr
     assert left(tmp_path)[0].report["counts"]["done"] == 40
-    assert "本机时钟被改动了 -3600 秒" in done.stderr
+    # No lease has run out for it: every page was asked for once.
+    assert {count for url, count in web.asked.items() if url.startswith(f"{host}/")} == {1}
+    assert f"本机时钟被改动了 {seconds:+d} 秒" in done.stderr
