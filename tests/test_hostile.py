@@ -379,6 +379,15 @@ def test_a_full_disk_stops_the_crawl_with_a_sentence_and_nothing_is_lost(web: Ho
     assert run.report["counts"]["done"] == len(captures) == 100
 
 
+def test_a_disk_filled_by_a_download_is_the_same_sentence(web: Hostile, small: Path) -> None:
+    seeds = seed_file(configured(small), "package.bad.test/app.apk")
+    stopped = takedown(small, *crawl_arguments(seeds, web.port, "--render", "never"))
+    assert stopped.returncode == 1, stopped.stdout
+    assert "磁盘已满" in stopped.stderr
+    assert "Traceback" not in stopped.stderr
+    assert not list(small.glob("archives/*/*.part"))
+
+
 def test_a_read_only_home_is_a_sentence(web: Hostile, small: Path) -> None:
     seeds = seed_file(configured(small), "first.bad.test")
     subprocess.run(["mount", "-o", "remount,ro", small], check=True)
