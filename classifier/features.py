@@ -12,28 +12,39 @@ from classifier.lexicon import find_terms
 from classifier.normalise import Normal
 from data.facts import lexicon
 
-_STRUCTURE = {
+# What a page looks like: words or single characters that are counted, or an expression (which costs more).
+_STRUCTURE: dict[str, str | tuple[str, ...]] = {
     "link": r"https?://|www\.",
     "referral": r"/join/\w|[?&](?:ref|invite_?code|channelid)=|(?:邀请|推荐)码\s*[:：]?\s*[a-z0-9]{4,}",
-    "code": r"[{}();=<>\[\]_`$]",
-    "latin": r"[a-z]",
-    "digit": r"\d",
-    "question": r"[?？]",
-    "exclamation": r"[!！]",
-    "title_mark": r"[《》]",
-    "quote": r"[“”「」]",
-    "second_person": r"[你您]",
-    "first_person": r"我",
+    "code": tuple("{}();=<>[]_`$"),
+    "latin": r"[a-z]+",
+    "digit": r"\d+",
+    "question": ("?", "？"),
+    "exclamation": ("!", "！"),
+    "title_mark": ("《", "》"),
+    "quote": tuple("“”「」"),
+    "second_person": ("你", "您"),
+    "first_person": ("我",),
     "year": r"(?:19|20)\d\d年",
-    "arrow": r"👇|👉|→|☞|➡|↓|⬇|🔥|🚀|🎁|✅|💰",
+    "arrow": ("👇", "👉", "→", "☞", "➡", "↓", "⬇", "🔥", "🚀", "🎁", "✅", "💰"),
     "step": r"第[一二三四五六七八1-8]步|步骤[一二三四1-4]|①|②|③",
     "contact": r"(?:微信|qq|电报|tg|telegram|vx|飞机)\s*(?:号|群)?\s*[:：@]",
-    "stop": r"[。；]",
-    "tether": r"usdt|泰达币",
+    "stop": ("。", "；"),
+    "tether": ("usdt", "泰达币"),
     "coin": r"比特币|btc|以太坊|eth|加密货币|虚拟货币|数字货币|数字资产|币圈",
-    "exchange": r"交易所|交易平台",
+    "exchange": ("交易所", "交易平台"),
 }
-_PATTERNS = {name: re.compile(pattern) for name, pattern in _STRUCTURE.items()}
+_EXPRESSIONS = {name: re.compile(shape) for name, shape in _STRUCTURE.items() if isinstance(shape, str)}
+# Letters and digits come in runs: a run is found at a time.
+_RUNS = {"latin", "digit"}
+# One of these stands in every match of the expression, and is sooner looked for.
+_HINTS: dict[str, tuple[str, ...]] = {
+    "link": ("://", "www."),
+    "referral": ("/join/", "ref=", "code=", "channelid=", "请码", "荐码"),
+    "year": ("年",),
+    "step": ("步", "①", "②", "③"),
+    "coin": ("币", "btc", "eth", "以太坊", "数字资产"),
+}
 
 
 def names() -> list[str]:
@@ -65,10 +76,20 @@ def vector(normal: Normal) -> NDArray[np.float32]:
         [
             *(np.log1p(counts[c] * per_thousand) for c in categories),
             *(np.log1p(len(distinct.get(c, ()))) for c in categories),
-            *(np.log1p(len(p.findall(text)) * per_thousand) for p in _PATTERNS.values()),
+            *(np.log1p(_count(name, text) * per_thousand) for name in _STRUCTURE),
             np.log1p(len(text)) / 4,
             np.log1p((normal.disguises["invisible"] + normal.disguises["separated"]) * per_thousand),
             (offer - innocent) / (offer + innocent + 4),
         ],
         dtype=np.float32,
     )
+
+
+def _count(name: str, text: str) -> int:
+    shape = _STRUCTURE[name]
+    if isinstance(shape, tuple):
+        return sum(map(text.count, shape))
+    if name in _HINTS and not any(word in text for word in _HINTS[name]):
+        return 0
+    found = _EXPRESSIONS[name].findall(text)
+    return sum(map(len, found)) if name in _RUNS else len(found)

@@ -90,14 +90,14 @@ class Judge:
 
 def _unreadable(text: str) -> str:
     """Why the model does not judge at all, or an empty string."""
-    letters = len(re.findall(r"[^\W\d_]", text[:TEXT_LIMIT]))
+    letters = sum(1 for _ in islice(re.finditer(r"[^\W\d_]", text[:TEXT_LIMIT]), FEWEST_LETTERS))
     return f"只有{letters}个文字，未作判断" if letters < FEWEST_LETTERS else ""
 
 
 def _caution(text: str) -> str:
     """Why a judgement should be trusted less, or an empty string."""
     sample = text[:TEXT_LIMIT]
-    letters = len(re.findall(r"[^\W\d_]", sample))
+    letters = sum(map(len, re.findall(r"[^\W\d_]+", sample)))
     han = len(re.findall(r"[\u3400-\u9fff]", sample))
     if han * 10 < letters:
         return "中文很少，模型未就此类文字训练"

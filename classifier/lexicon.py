@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
-import ahocorasick
+from ahocorasick_rs import AhoCorasick, MatchKind
 
 from classifier.normalise import Normal
 from data.facts import lexicon
@@ -22,38 +22,28 @@ class Match:
 
 
 @cache
-def _automaton() -> ahocorasick.Automaton:
-    automaton = ahocorasick.Automaton()
+def _automaton() -> tuple[AhoCorasick, list[tuple[str, ...]]]:
+    """The search, and for each of its terms the categories that own it."""
     owners: dict[str, list[str]] = {}
     for category, terms in lexicon().items():
         for term in terms:
             owners.setdefault(term.lower(), []).append(category)
-    for term, categories in owners.items():
-        automaton.add_word(term, (term, tuple(categories)))
-    automaton.make_automaton()
-    return automaton
+    search = AhoCorasick(list(owners), matchkind=MatchKind.LeftmostLongest)
+    return search, [tuple(categories) for categories in owners.values()]
 
 
 def find_terms(normal: Normal) -> Iterator[Match]:
     """Every term at every place; of terms that overlap the longest counts. Latin terms match whole words only."""
     text = normal.text
-    for last, (term, categories) in _automaton().iter_long(text):
-        start, end = last - len(term) + 1, last + 1
-        if (
-            term[0].isascii()
-            and term[0].isalnum()
-            and start
-            and text[start - 1].isascii()
-            and text[start - 1].isalnum()
-        ):
+    search, owners = _automaton()
+    for number, start, end in search.find_matches_as_indexes(text):
+        if _alphanumeric(text[start]) and start and _alphanumeric(text[start - 1]):
             continue
-        if (
-            term[-1].isascii()
-            and term[-1].isalnum()
-            and end < len(text)
-            and text[end].isascii()
-            and text[end].isalnum()
-        ):
+        if _alphanumeric(text[end - 1]) and end < len(text) and _alphanumeric(text[end]):
             continue
-        for category in categories:
+        for category in owners[number]:
             yield Match(category, start, end)
+
+
+def _alphanumeric(character: str) -> bool:
+    return character.isascii() and character.isalnum()

@@ -20,6 +20,7 @@ from safetensors.numpy import save
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from classifier import features
+from classifier.grams import Grams
 from classifier.normalise import Normal, normalise
 
 FORMAT = "1"
@@ -73,6 +74,7 @@ class LinearModel:
         self.scale = scale
         self.heads = dict(heads)
         self.version = version
+        self._grams = grams_of(ngrams)
         self._weights = np.stack([head.weights for head in self.heads.values()], axis=1)
         self._bias = np.array([head.bias for head in self.heads.values()], dtype=np.float32)
         self._slope = np.array([head.slope for head in self.heads.values()], dtype=np.float32)
@@ -80,7 +82,7 @@ class LinearModel:
 
     def matrix(self, normals: Sequence[Normal]) -> sp.csr_matrix:
         """The inputs of the heads, shape ``(texts, n-grams + features)``."""
-        return design(self.ngrams, self.mean, self.scale, normals)
+        return design(self._grams, self.mean, self.scale, normals)
 
     def probabilities(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Calibrated probabilities, shape ``(texts, heads)``, columns in the order of ``heads``."""
@@ -93,8 +95,9 @@ class LinearModel:
 
     def offer_weight(self, normals: Sequence[Normal]) -> NDArray[np.float32]:
         """How much the n-grams of each piece of text speak for an offer: their share of the margin, shape ``(n,)``."""
-        ngrams = self.ngrams.transform([normal.text for normal in normals]) * NGRAM_WEIGHT
-        return np.asarray(ngrams @ self.heads["offer"].weights[: ngrams.shape[1]], dtype=np.float32)
+        weights = self.heads["offer"].weights
+        found = [self._grams.weigh(normal.text) for normal in normals]
+        return np.array([values @ weights[columns] * NGRAM_WEIGHT for columns, values in found], dtype=np.float32)
 
     def save(self, path: Path) -> str:
         """Write the weights (half precision) and return the SHA-256 of the file."""
@@ -137,11 +140,22 @@ class LinearModel:
         return cls(ngrams, tensors["mean"], tensors["scale"], heads, f"linear-{digest[:12]}")
 
 
+def grams_of(ngrams: TfidfVectorizer) -> Grams:
+    """What a fitted vectoriser has learned, ready to weigh texts."""
+    return Grams(ngrams.vocabulary_, ngrams.idf_, *NGRAMS)
+
+
 def design(
-    ngrams: TfidfVectorizer, mean: NDArray[np.float32], scale: NDArray[np.float32], normals: Sequence[Normal]
+    grams: Grams, mean: NDArray[np.float32], scale: NDArray[np.float32], normals: Sequence[Normal]
 ) -> sp.csr_matrix:
     """N-grams and scaled, clipped features side by side."""
     shape = np.array([features.vector(normal) for normal in normals], dtype=np.float32)
     clipped = np.clip((shape - mean) / scale, -FEATURE_CLIP, FEATURE_CLIP) * FEATURE_WEIGHT
-    grams = ngrams.transform([normal.text for normal in normals]) * NGRAM_WEIGHT
-    return sp.hstack([grams, sp.csr_matrix(clipped)], format="csr", dtype=np.float32)
+    beside = np.arange(grams.count, grams.count + len(mean))
+    found = [grams.weigh(normal.text) for normal in normals]
+    ends = np.cumsum([0, *(len(columns) + len(mean) for columns, _ in found)])
+    columns = np.concatenate([part for columns, _ in found for part in (columns, beside)])
+    values = np.concatenate(
+        [part for (_, weights), row in zip(found, clipped, strict=True) for part in (weights * NGRAM_WEIGHT, row)]
+    )
+    return sp.csr_matrix((values, columns, ends), shape=(len(normals), grams.count + len(mean)), dtype=np.float32)

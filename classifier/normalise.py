@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from array import array
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 
 from opencc import OpenCC
 
@@ -15,16 +16,29 @@ _DROPPED = {"Cf", "Mn", "Me", "Cs", "Co", "Cn"}
 _SEPARATORS = set(" \u3000·・•.．*＊_＿-－—~～|｜/／+＋^、。,，'\"`")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Normal:
     """``text[i]`` stands for ``raw[offsets[i]]``; ``offsets`` has one more entry, the length of the raw text.
 
     ``disguises`` counts by kind what had to be undone: ``invisible``, ``separated``, ``traditional``, ``lookalike``.
+    ``dropped`` are the places, in the text before that, of the separators between Han characters that were undone.
     """
 
     text: str
-    offsets: array[int]
+    raw: str
+    dropped: tuple[int, ...]
     disguises: dict[str, int]
+
+    @cached_property
+    def offsets(self) -> array[int]:
+        """Found only when asked for: most texts are weighed and never explained."""
+        offsets = array("l")
+        for index, character in enumerate(self.raw):
+            offsets.extend([index] * len(_fold(character)[0]))
+        for place in reversed(self.dropped):
+            del offsets[place]
+        offsets.append(len(self.raw))
+        return offsets
 
     def raw_span(self, start: int, end: int) -> tuple[int, int]:
         """The raw half-open interval of the normalised one (``end > start``)."""
@@ -59,8 +73,17 @@ def _simplify(character: str) -> str:
     return str(_converter().convert(character))
 
 
-def _han(character: str) -> bool:
-    return "\u3400" <= character <= "\u9fff"
+class _Folded(dict[int, str]):
+    """``_fold`` as ``str.translate`` asks for it: by code point, each worked out once."""
+
+    def __missing__(self, point: int) -> str:
+        self[point] = folded = _fold(chr(point))[0]
+        return folded
+
+
+_FOLDED = _Folded()
+_HAN = "[\u3400-\u9fff]"
+_BETWEEN_HAN = re.compile(f"(?<={_HAN})[{re.escape(''.join(_SEPARATORS))}](?={_HAN})")
 
 
 def normalise(raw: str) -> Normal:
@@ -68,38 +91,19 @@ def normalise(raw: str) -> Normal:
 
     Offsets lead every normalised character back to the raw one it came from. Lone surrogates are dropped.
     """
-    characters: list[str] = []
-    offsets = array("l")
+    text = raw.translate(_FOLDED)
     disguises = {"invisible": 0, "separated": 0, "traditional": 0, "lookalike": 0}
-    for index, character in enumerate(raw):
-        folded, kind = _fold(character)
-        if kind:
-            disguises[kind] += 1
-        for piece in folded:
-            characters.append(piece)
-            offsets.append(index)
-    kept: list[str] = []
-    places = array("l")
-    last = len(characters) - 1
-    for index, character in enumerate(characters):
-        if (
-            character in _SEPARATORS
-            and 0 < index < last
-            and _han(characters[index - 1])
-            and _han(characters[index + 1])
-            and _spread(characters, index)
-        ):
-            disguises["separated"] += 1
-            continue
-        kept.append(character)
-        places.append(offsets[index])
-    places.append(len(raw))
-    return Normal("".join(kept), places, disguises)
+    for character in set(raw):
+        if kind := _fold(character)[1]:
+            disguises[kind] += raw.count(character)
+    dropped = tuple(found.start() for found in _BETWEEN_HAN.finditer(text) if _spread(text, found.start()))
+    disguises["separated"] = len(dropped)
+    letters = list(text) if dropped else []
+    for place in reversed(dropped):
+        del letters[place]
+    return Normal("".join(letters) or text, raw, dropped, disguises)
 
 
-def _spread(characters: list[str], index: int) -> bool:
+def _spread(text: str, index: int) -> bool:
     """Whether the same separator also stands two places before or after: 合·约·交·易, not an ordinary comma."""
-    mark = characters[index]
-    before = index >= 2 and characters[index - 2] == mark
-    after = index + 2 < len(characters) and characters[index + 2] == mark
-    return before or after
+    return text[index] in (text[index - 2 : index - 1], text[index + 2 : index + 3])

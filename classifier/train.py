@@ -12,7 +12,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from classifier import features
 from classifier.corpus import Text
-from classifier.model import TEXT_LIMIT, Head, LinearModel, design, vectoriser
+from classifier.model import TEXT_LIMIT, Head, LinearModel, design, grams_of, vectoriser
 from classifier.normalise import normalise
 from data.facts import taxonomy
 
@@ -46,12 +46,12 @@ def train(
     told("n-grams and features")
     split = []
     for fit, held in folds:
-        ngrams = vectoriser().fit([normals[i].text for i in fit])
+        grams = grams_of(vectoriser().fit([normals[i].text for i in fit]))
         mean, scale = shape[fit].mean(0), shape[fit].std(0) + 1e-3
-        split.append((fit, held, *(design(ngrams, mean, scale, [normals[i] for i in part]) for part in (fit, held))))
+        split.append((fit, held, *(design(grams, mean, scale, [normals[i] for i in part]) for part in (fit, held))))
     ngrams = vectoriser().fit([normal.text for normal in normals])
     mean, scale = shape.mean(0), shape.std(0) + 1e-3
-    everything = design(ngrams, mean, scale, normals)
+    everything = design(grams_of(ngrams), mean, scale, normals)
 
     indicators = set(taxonomy().indicators)
     heads: dict[str, Head] = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
@@ -21,8 +22,7 @@ _BLOCK = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Anchor:
+class Anchor(NamedTuple):
     """A link: the canonical URL, its text, and whether it is a download by its markup or its name."""
 
     url: str
@@ -97,7 +97,7 @@ def visible_text(root: LexborNode) -> str:
 
 
 def _squeeze(text: str) -> str:
-    return re.sub(r"[\s\x00]+", " ", text).strip()
+    return " ".join(text.replace("\x00", " ").split())
 
 
 def _anchors(tree: LexborHTMLParser, base: str, url: str) -> Iterator[Anchor]:
@@ -122,10 +122,11 @@ def _join(base: str, url: str) -> str:
 def language_of(text: str) -> str:
     """``zh``, ``ja``, ``ko``, ``en`` (any Latin script) or ``und``, by the script its letters are written in."""
     sample = text[:20_000]
-    han = len(re.findall(r"[\u4e00-\u9fff\u3400-\u4dbf]", sample))
-    kana = len(re.findall(r"[\u3040-\u30ff]", sample))
-    hangul = len(re.findall(r"[\uac00-\ud7af]", sample))
-    latin = len(re.findall(r"[A-Za-z]", sample))
+    eastern = re.sub(r"[\x00-\u2fff]+", "", sample)
+    han = _letters(r"[\u4e00-\u9fff\u3400-\u4dbf]+", eastern)
+    kana = _letters(r"[\u3040-\u30ff]+", eastern)
+    hangul = _letters(r"[\uac00-\ud7af]+", eastern)
+    latin = _letters(r"[A-Za-z]+", sample)
     if kana > 0.15 * (han + kana) and kana > 3:
         return "ja"
     if hangul > han and hangul > 0.2 * latin:
@@ -134,3 +135,7 @@ def language_of(text: str) -> str:
     if han * 5 >= latin and han:
         return "zh"
     return "en" if latin else "und"
+
+
+def _letters(runs: str, text: str) -> int:
+    return sum(map(len, re.findall(runs, text)))

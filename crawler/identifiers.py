@@ -21,9 +21,12 @@ _B58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 
 @dataclass(frozen=True, slots=True)
 class _Pattern:
+    """``hints``: in lower case one of them stands in every match, and is much sooner looked for than the expression."""
+
     kind: str
     expression: re.Pattern[str]
     normal: Callable[[re.Match[str]], str | None]
+    hints: tuple[str, ...] = ("",)
 
 
 def _icp(m: re.Match[str]) -> str:
@@ -54,34 +57,47 @@ def _first(m: re.Match[str]) -> str:
     return m[1]
 
 
+# What an expression begins with is looked for quickly only if it stands first; what must not stand before it comes after.
 _TEXT = [
-    _Pattern("icp", re.compile(rf"(?P<p>[{PROVINCES}])\s?ICP\s?(?P<k>备|证)\s?(?P<n>\d{{6,12}})\s?号?{_SEQ}", re.I), _icp),
+    _Pattern("icp", re.compile(rf"(?P<p>[{PROVINCES}])\s?ICP\s?(?P<k>备|证)\s?(?P<n>\d{{6,12}})\s?号?{_SEQ}", re.I), _icp, ("icp",)),
     _Pattern(
         "licence",
         re.compile(rf"(?P<p>[{PROVINCES}]|合字)?(?P<c>(?:A2\.)?(?:B1\.)?B[12])-(?P<n>(?:19|20)\d{{6}})(?!\d){_SEQ}"),
         _licence,
+        ("b1-", "b2-"),
     ),
     _Pattern(
         "police",
         re.compile(rf"(?P<p>[{PROVINCES}])公网安备\s?[:：]?\s?(?P<n>\d{{14}})\s?号?"),
         lambda m: f"{m['p']}公网安备{m['n']}号",
+        ("公网安备",),
     ),
-    _Pattern("wechat_appid", re.compile(r"(?<![0-9A-Za-z])wx[0-9a-f]{16}(?![0-9A-Za-z])"), _whole),
-    _Pattern("wechat_original", re.compile(r"(?<![0-9A-Za-z])gh_[0-9a-f]{12}(?![0-9A-Za-z])"), _whole),
-    _Pattern("douyin_appid", re.compile(r"(?<![0-9A-Za-z])tt[0-9a-f]{16}(?![0-9A-Za-z])"), _whole),
-    _Pattern("tron", re.compile(rf"(?<![0-9A-Za-z])T[{_B58}]{{33}}(?![0-9A-Za-z])"), _base58check),
-    _Pattern("bitcoin", re.compile(rf"(?<![0-9A-Za-z])[13][{_B58}]{{25,33}}(?![0-9A-Za-z])"), _base58check),
-    _Pattern("telegram", re.compile(rf"(?<![\w.-])(?:t|telegram)\.me/{_TELEGRAM}", re.A), _first),
-    _Pattern("telegram", re.compile(r"(?:Telegram|TG|电报|飞机)\s*(?:群|频道|客服)?\s*[:：]?\s*@([a-z][a-z0-9_]{4,31})", re.I), _first),
-    _Pattern("qq", re.compile(r"QQ\s*(?:群|客服)?\s*[:：号]\s*([1-9]\d{4,10})(?!\d)", re.I), _first),
-    _Pattern("wechat", re.compile(r"(?:微信|wechat|vx|薇信)\s*(?:号|客服)?\s*[:：]\s*([a-z][a-z0-9_-]{5,19})", re.I), _first),
-    _Pattern("referral_code", re.compile(r"(?:邀请码|推荐码|邀请碼|推薦碼)\s*(?:为|是)?\s*[:：]?\s*([A-Za-z0-9]{4,16})"), _first),
+    _Pattern("wechat_appid", re.compile(r"wx(?<![0-9A-Za-z]wx)[0-9a-f]{16}(?![0-9A-Za-z])"), _whole),
+    _Pattern("wechat_original", re.compile(r"gh_(?<![0-9A-Za-z]gh_)[0-9a-f]{12}(?![0-9A-Za-z])"), _whole),
+    _Pattern("douyin_appid", re.compile(r"tt(?<![0-9A-Za-z]tt)[0-9a-f]{16}(?![0-9A-Za-z])"), _whole),
+    _Pattern("tron", re.compile(rf"T(?<![0-9A-Za-z]T)[{_B58}]{{33}}(?![0-9A-Za-z])"), _base58check),
+    _Pattern("bitcoin", re.compile(rf"[13](?<![0-9A-Za-z].)[{_B58}]{{25,33}}(?![0-9A-Za-z])"), _base58check),
+    _Pattern("telegram", re.compile(rf"(?<![\w.-])(?:t|telegram)\.me/{_TELEGRAM}", re.A), _first, (".me/",)),
+    _Pattern("telegram", re.compile(r"(?:Telegram|TG|电报|飞机)\s*(?:群|频道|客服)?\s*[:：]?\s*@([a-z][a-z0-9_]{4,31})", re.I), _first, ("@",)),
+    _Pattern("qq", re.compile(r"QQ\s*(?:群|客服)?\s*[:：号]\s*([1-9]\d{4,10})(?!\d)", re.I), _first, ("qq",)),
+    _Pattern("wechat", re.compile(r"(?:微信|wechat|vx|薇信)\s*(?:号|客服)?\s*[:：]\s*([a-z][a-z0-9_-]{5,19})", re.I), _first, ("微信", "wechat", "vx", "薇信")),
+    _Pattern("referral_code", re.compile(r"(?:邀请码|推荐码|邀请碼|推薦碼)\s*(?:为|是)?\s*[:：]?\s*([A-Za-z0-9]{4,16})"), _first, ("码", "碼")),
 ]  # fmt: skip
 _MARKUP = [
-    _Pattern("baidu_stats", re.compile(r"hm\.baidu\.com/hm\.js\?([0-9a-f]{32})"), _first),
-    _Pattern("google_stats", re.compile(r"(?<![\w-])((?:UA-\d{4,10}-\d{1,4})|(?:G-[A-Z0-9]{8,12}))(?![\w-])"), _first),
-    _Pattern("cnzz_stats", re.compile(r"(?:s\d*\.cnzz\.com|c\.cnzz\.com)/[^\"']*?[?&](?:web_)?id=(\d{6,12})"), _first),
-    _Pattern("telegram", re.compile(rf"href=[\"']https?://t\.me/{_TELEGRAM}", re.A), _first),
+    _Pattern("baidu_stats", re.compile(r"hm\.baidu\.com/hm\.js\?([0-9a-f]{32})"), _first, ("hm.baidu",)),
+    _Pattern(
+        "google_stats",
+        re.compile(r"(UA(?<![\w-]UA)-\d{4,10}-\d{1,4}|G(?<![\w-]G)-[A-Z0-9]{8,12})(?![\w-])"),
+        _first,
+        ("ua-", "g-"),
+    ),
+    _Pattern(
+        "cnzz_stats",
+        re.compile(r"(?:s\d*\.cnzz\.com|c\.cnzz\.com)/[^\"']*?[?&](?:web_)?id=(\d{6,12})"),
+        _first,
+        ("cnzz.com",),
+    ),
+    _Pattern("telegram", re.compile(rf"href=[\"']https?://t\.me/{_TELEGRAM}", re.A), _first, ("t.me/",)),
     _Pattern(
         "referral_link",
         re.compile(
@@ -89,6 +105,7 @@ _MARKUP = [
             re.I,
         ),
         _first,
+        ("/join/", "?ref=", "&ref=", "code=", "channelid="),
     ),
 ]
 
@@ -111,6 +128,8 @@ def find_identifiers(text: str, markup: str = "") -> tuple[Identifier, ...]:
 
 
 def _matches(patterns: list[_Pattern], text: str) -> Iterator[tuple[_Pattern, re.Match[str]]]:
+    lower = text.lower()
     for pattern in patterns:
-        for match in pattern.expression.finditer(text):
-            yield pattern, match
+        if any(hint in lower for hint in pattern.hints):
+            for match in pattern.expression.finditer(text):
+                yield pattern, match

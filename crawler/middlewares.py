@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scrapy.downloadermiddlewares.httpcompression import HttpCompressionMiddleware
+from scrapy.downloadermiddlewares.redirect import MetaRefreshMiddleware
 from scrapy.exceptions import IgnoreRequest
 from scrapy.http import Response
 
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 class ArchiveMiddleware:
     """Nearest to the downloader, so that it sees bodies before content decoding, and redirects before they are followed.
 
-    Leaves the evidence of the last response in ``request.meta["piece"]`` and of each hop in ``request.meta["hops"]``. A large
-    package stays in its file, ``request.meta["wire"]["body"]``, for whoever reads it to remove.
+    Leaves the evidence of the last response in ``request.meta["piece"]`` and of each hop in ``request.meta["hops"]``. The
+    large package that a lease asked for stays in its file, ``request.meta["wire"]["body"]``; the spider removes it.
     """
 
     def __init__(self, recorder: Recorder, clocks: ServerClocks) -> None:
@@ -66,7 +67,8 @@ class ArchiveMiddleware:
             via_record=request.meta.get("led_by", ""),
         )
         request.meta["piece"] = await self.recorder.record(exchange)
-        if isinstance(wire["body"], Path) and (300 <= response.status < 400 or not response.body.startswith(MAGIC)):
+        leased = "link" in request.meta and not 300 <= response.status < 400
+        if isinstance(wire["body"], Path) and not (leased and response.body.startswith(MAGIC)):
             wire["body"].unlink()
             wire["body"] = response.body
         location = response.headers.get("Location")
@@ -92,3 +94,15 @@ class DecodingMiddleware(HttpCompressionMiddleware):
         except Exception as error:  # each codec has errors of its own
             request.meta["fault"] = f"内容无法解压（{type(error).__name__}），只保存了原样"
         return Response(response.url, status=response.status, headers=response.headers, request=request)
+
+
+class RefreshMiddleware(MetaRefreshMiddleware):
+    """Follows ``<meta http-equiv=refresh>`` as Scrapy does, which decodes a page for that; most need no such look."""
+
+    def process_response(self, request: Request, response: Response, spider: Any = None) -> Request | Response:  # noqa: ARG002
+        # Scrapy looks at 4,096 characters; a character takes four bytes at most. A NUL: UTF-16 or the like.
+        start = response.body[: 4 * 4096].lower()
+        if b"refresh" not in start and b"\x00" not in start:
+            return response
+        followed: Request | Response = super().process_response(request, response)
+        return followed

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import multiprocessing
 import os
 import re
@@ -169,6 +170,8 @@ def _begin(parent: int, interest: Callable[[], Interest] | None) -> None:
     threading.Thread(target=follow, daemon=True).start()
     if interest is not None:
         _interest = interest()
+    # What is loaded by now stays, and need not be looked through for garbage page after page.
+    gc.freeze()
 
 
 class Readers:

@@ -31,8 +31,9 @@ class FrontierScheduler:
     def from_crawler(cls, crawler: Crawler) -> FrontierScheduler:
         return cls(crawler)
 
-    def open(self, spider: Any) -> None:
-        """Nothing to open: the frontier is."""
+    def open(self, spider: Any) -> None:  # noqa: ARG002
+        """The frontier is open; but the engine must hear of it when a lease ends and its host may have another."""
+        self.frontier.freed = self._wake
 
     def close(self, reason: str) -> None:  # noqa: ARG002
         if self._nap is not None:
@@ -63,6 +64,10 @@ class FrontierScheduler:
         # The engine asks again when an answer comes; between answers somebody has to wake it.
         if self._nap is not None and not self._nap.cancelled() and self._nap.when() > asyncio.get_event_loop().time():
             return
-        engine: Any = self.crawler.engine
         pause = min(max(self.frontier.wait(), 0.02), LONGEST_NAP)
-        self._nap = asyncio.get_event_loop().call_later(pause, engine._slot.nextcall.schedule)
+        self._nap = asyncio.get_event_loop().call_later(pause, self._wake)
+
+    def _wake(self) -> None:
+        engine: Any = self.crawler.engine
+        if engine is not None and engine._slot is not None:
+            engine._slot.nextcall.schedule()

@@ -5,6 +5,7 @@ SPIDER_MODULES = ["crawler.spiders"]
 NEWSPIDER_MODULE = "crawler.spiders"
 
 TWISTED_REACTOR = "twisted.internet.asyncioreactor.AsyncioSelectorReactor"
+ASYNCIO_EVENT_LOOP = "uvloop.Loop"
 SCHEDULER = "crawler.scheduler.FrontierScheduler"
 DOWNLOAD_HANDLERS = {
     "http": "crawler.downloader.EgressDownloadHandler",
@@ -21,17 +22,23 @@ DOWNLOADER_MIDDLEWARES = {
     "crawler.middlewares.DecodingMiddleware": 590,
     "crawler.robots.RobotsMiddleware": 100,
     "scrapy.downloadermiddlewares.robotstxt.RobotsTxtMiddleware": None,
+    "crawler.middlewares.RefreshMiddleware": 580,
     "scrapy.downloadermiddlewares.httpcompression.HttpCompressionMiddleware": None,
+    "scrapy.downloadermiddlewares.redirect.MetaRefreshMiddleware": None,
 }
 TELNETCONSOLE_ENABLED = False
 # Scrapy 2.19 would open an HTTP server on loopback that runs the Python code sent to it.
 REMOTE_CONTROL_ENABLED = False
+# The run has counts of its own; these would spell out every request and answer once more to weigh them.
+DOWNLOADER_STATS = False
 # A proxy named in the environment would be a second way out, past the egress policy.
 HTTPPROXY_ENABLED = False
 
 ROBOTSTXT_OBEY = True
 ROBOTSTXT_USER_AGENT = "takedown"
 CONCURRENT_REQUESTS = 32
+# A page yields nothing to Scrapy, which would start this many tasks for each one to work on what it yields.
+CONCURRENT_ITEMS = 1
 CONCURRENT_REQUESTS_PER_DOMAIN = 2
 DOWNLOAD_DELAY = 0.25
 # The delay is a promise to the server, so nothing random shortens it.

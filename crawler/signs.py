@@ -16,6 +16,7 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 # What a page needs before its text can be taken for its own (visible Chinese characters, or letters of any script).
 ENOUGH_HAN = 60
 ENOUGH_LETTERS = 400
+BEGINNING = 1000
 HEADLINE_HAN = 8  # a link of that many characters is a headline, a shorter one an entry of a menu
 REDIRECT_SECONDS = 30  # a page that reloads itself later than that is a ticker, not a door
 MARKUP_LIMIT = 600_000  # characters: reading deep markup takes quadratic time
@@ -23,12 +24,13 @@ RUNS, JUMPS, PLACES = 2_000, 100, 400
 PICTURES = "文字少而有图片"
 CHALLENGE = "访问验证或防护页"
 
-_HAN = re.compile(r"[\u4e00-\u9fff]")
+_HAN = re.compile(r"[\u4e00-\u9fff]+")
 _RUN = re.compile(r"[\u4e00-\u9fff]{4,}")
 _ESCAPED = re.compile(r"[\\%]u([4-9][0-9a-fA-F]{3})")
 _ACTIVE = re.compile(
     r"<(?:script|iframe|frame|meta[^>]{1,200}refresh|img|svg|canvas|video|object|embed|picture)\b", re.I
 )
+_MOVING = re.compile(r"<(?:script|iframe|frame|meta[^>]{1,200}refresh)\b", re.I)
 _TRACKER = re.compile(
     r"hm\.baidu\.com|cnzz\.com|51\.la/|google-analytics|googletagmanager|bdstatic\.com/linksubmit|/push\.js|sensorsdata|"
     r"matomo|umami|clarity\.ms|GoogleAnalyticsObject|_hmt\s*=\s*_hmt",
@@ -94,13 +96,16 @@ class Signs:
 
 def han(text: str) -> int:
     """Chinese characters in a text."""
-    return len(_HAN.findall(text))
+    return sum(map(len, _HAN.findall(text)))
 
 
 def signs_of(markup: str, text: str) -> Signs:
     """Read the signs of a page from its markup and the text extracted from it."""
     if not _ACTIVE.search(markup):
         return Signs(thin=not _enough(text))
+    bare = not _enough(text)
+    if not bare and not _MOVING.search(markup) and len(_UNFILLED.findall(text)) < 2:
+        return Signs()
     tree = LexborHTMLParser(markup[:MARKUP_LIMIT])
     asked = " ".join(n.text(deep=True) for n in tree.css("noscript"))
     for node in tree.css("noscript"):  # a browser that runs scripts does not see what is in it
@@ -120,7 +125,6 @@ def signs_of(markup: str, text: str) -> Signs:
     shape = _shape(tree.body) if scripts or frames else ""
     jump = _declared_jump(tree)
     thin = not _enough(_own_text(tree))
-    bare = not _enough(text)
     packed = _packed(code)
     # The first that holds is told; the second value says whether it is a sure one.
     rules = (
@@ -145,7 +149,9 @@ def signs_of(markup: str, text: str) -> Signs:
 
 
 def _enough(text: str) -> bool:
-    return han(text) >= ENOUGH_HAN or len(re.findall(r"\w", text)) >= ENOUGH_LETTERS
+    # Mostly the beginning says so already.
+    parts = (text[:BEGINNING], text)
+    return any(han(t) >= ENOUGH_HAN or sum(map(len, re.findall(r"\w+", t))) >= ENOUGH_LETTERS for t in parts)
 
 
 def _own_text(tree: LexborHTMLParser) -> str:

@@ -15,7 +15,7 @@ from crawler.urls import host_of
 from data.facts import Platform
 from data.records import Kind, Target
 
-_APPID = re.compile(r"(?<![0-9A-Za-z])(wx[0-9a-f]{16}|tt[0-9a-f]{16})(?![0-9A-Za-z])")
+_APPID = re.compile(r"((?:wx|tt)(?<![0-9A-Za-z]..)[0-9a-f]{16})(?![0-9A-Za-z])")
 _PLATFORM = {"wx": "wechat", "tt": "douyin"}
 CARD_LIMIT = 4000
 CARD_DEPTH = 64
@@ -96,3 +96,8 @@ def _miniprogram(appid: str, entry: str, name: str) -> Target:
         facts["filing"] = filing
     title = name if name and not _APPID.search(name) else facts.get("name", "")
     return Target(Kind.MINIPROGRAM, f"{_PLATFORM[appid[:2]]}:{appid}", title[:120], facts)
+
+
+def is_package(url: str) -> bool:
+    """Whether a link leads to an Android package, by its name."""
+    return url.partition("?")[0].lower().endswith(".apk")

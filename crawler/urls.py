@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import string
+from functools import lru_cache
 from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 
 import idna
@@ -45,7 +46,15 @@ def canonical(url: str, base: str = "") -> str:
     Raises ``BadURL`` for anything but a plain http or https address: other schemes, credentials, no host, too long.
     """
     try:
-        parts = urlsplit(urljoin(base, url.strip()))
+        whole = urljoin(base, url.strip()).partition("#")[0]
+    except ValueError as error:
+        raise BadURL(f"不是网址（{error}）") from error
+    return (_remembered if len(whole) <= MAX_LENGTH else _spell)(whole)
+
+
+def _spell(url: str) -> str:
+    try:
+        parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
         raise BadURL(f"不是网址（{error}）") from error
@@ -71,6 +80,11 @@ def canonical(url: str, base: str = "") -> str:
     return spelled
 
 
+# The links of a site's pages are mostly the same ones.
+_remembered = lru_cache(maxsize=4096)(_spell)
+
+
+@lru_cache(maxsize=1024)
 def host_of(url: str) -> str:
     """The host of a URL in lower case, without the port; empty when there is none."""
     return (urlsplit(url).hostname or "").lower()

@@ -28,7 +28,7 @@ _RECORDS = "response,revisit,resource"
 def _as_kept(record: Any) -> None:
     """What the indexer reads of a record, as it was sent: unpacking it would let a bomb off, and warcio 1.8 cannot open a
     brotli stream with brotli 1.2. Only the bodies of requests are looked into, and those are not packed."""
-    record.buffered_stream = tempfile.SpooledTemporaryFile(1 << 20)
+    record.buffered_stream = tempfile.SpooledTemporaryFile(1 << 20)  # noqa: SIM115
     shutil.copyfileobj(record.raw_stream, record.buffered_stream)
     record.buffered_stream.seek(0)
 

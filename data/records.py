@@ -219,6 +219,31 @@ class Capture:
 
 
 @dataclass(frozen=True, slots=True)
+class Side:
+    """What one visitor (an id of ``data/facts/profiles.yml``) was shown: where it ended, with which status (0: no answer
+    came), and the capture that keeps it."""
+
+    visitor: str
+    final_url: str
+    status: int
+    capture_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Contrast:
+    """One page asked for as different visitors in one run. ``variable`` says what about the visitor decides the answer: ids
+    of variables joined by ``+``, ``unstable`` where the answers change by themselves, empty where all are alike.
+    ``sentences`` tell each difference in words; they hold hosts and figures, nothing of the page."""
+
+    run_id: str
+    url: str
+    made_at: datetime
+    variable: str
+    sentences: tuple[str, ...]
+    sides: tuple[Side, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Span:
     """The exact words that carry an indicator: ``text == capture.text[start:end]``, with the clause they touch."""
 

@@ -35,9 +35,10 @@ class Network(_Section):
 
 
 class Crawl(_Section):
-    """``delay``: seconds between two requests to one host; ``timeout``: seconds spent on one answer at most."""
+    """``delay``: seconds between two requests to one host; ``per_host``: requests it has at once; ``timeout``: seconds spent on one answer at most."""
 
     delay: float = Field(default=0.25, ge=0, le=3600)
+    per_host: int = Field(default=2, ge=1, le=32)
     timeout: float = Field(default=30.0, ge=1, le=600)
 
 

@@ -26,6 +26,7 @@ from warcio.checker import Checker
 from crawler import render
 from crawler.egress import ConnectTo, Egress
 from data.archive import read_piece
+from data.facts import profiles
 from data.records import Capture, Run
 from data.store import Store
 
@@ -272,7 +273,7 @@ def test_no_page_keeps_the_browser(web: Hostile, monkeypatch: pytest.MonkeyPatch
             ended[name] = str(error)
 
     async def through() -> None:
-        renderer = render.Renderer(Egress((ConnectTo.parse(f"::127.0.0.1:{web.port}"),)), {})
+        renderer = render.Renderer(Egress((ConnectTo.parse(f"::127.0.0.1:{web.port}"),)), profiles()[0])
         try:
             monkeypatch.setattr(render, "PAGE_SECONDS", 20.0)
             await renderer.view("http://first.bad.test/")

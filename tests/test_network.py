@@ -173,7 +173,8 @@ def test_one_dead_zone_does_not_cost_the_others_their_resolver(server: tuple[int
 def test_only_the_addresses_that_may_be_are_on_the_way(server: tuple[int, list[str]]) -> None:
     egress = Egress(resolver=Resolver(NO_HOSTS, ["127.0.0.1"], server[0]))
     told = ("inner.test. 1 IN A 10.0.0.7", "inner.test. 1 IN A 8.8.8.8")
-    assert asyncio.run(egress.resolve("inner.test", 80)) == Route(("8.8.8.8",), 80, told, "127.0.0.1")
+    route = asyncio.run(egress.resolve("inner.test", 80))
+    assert replace(route, records=tuple(sorted(route.records))) == Route(("8.8.8.8",), 80, told, "127.0.0.1")
     with pytest.raises(Refused, match=re.escape("203.0.113.5")):
         asyncio.run(egress.resolve("shop.test", 80))
 
