@@ -20,6 +20,7 @@ from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
 
 from crawler.revisits import Original, Payloads, revisit
+from crawler.spool import opened, sweep
 from data.records import Digests, Network, Piece
 
 ROTATE_BYTES = 1 << 30
@@ -73,7 +74,7 @@ class Exchange:
     reason: str
     version: str
     received: Sequence[tuple[str, str]]
-    body: bytes
+    body: bytes | Path  # a file when it is large; whoever has it written removes it
     address: str
     at: datetime
     truncated: str = ""  # why the body ends early: length, time or disconnect
@@ -113,6 +114,7 @@ class Archive:
         self.folder.mkdir(parents=True, exist_ok=True)
         for path in sorted(self.folder.glob("*.warc.gz")):
             mend(path)
+        sweep(self.folder)
         self._stream: BinaryIO | None = None
         self._payloads = Payloads()
 
@@ -127,13 +129,15 @@ class Archive:
             self._writer.write_record(self._writer.create_warcinfo_record(self._path.name, self.facts))
         return self._stream, self._writer
 
-    def _append(self, record: ArcWarcRecord, content: bytes, media_type: str) -> Piece:
+    def _append(self, record: ArcWarcRecord, content: bytes | Path, media_type: str) -> Piece:
         stream, writer = self._file()
         start = stream.tell()
         writer.write_record(record)
-        digests = Digests.of(content)
+        with opened(content) as payload:
+            digests = Digests.read(payload)
+            size = payload.tell()
         relative = self._path.relative_to(self.home).as_posix()
-        return Piece(relative, start, stream.tell() - start, len(content), digests.sha256, digests.sm3, media_type)
+        return Piece(relative, start, stream.tell() - start, size, digests.sha256, digests.sm3, media_type)
 
     def _write(self, record_type: str, url: str, content: bytes, media_type: str, headers: Mapping[str, str]) -> Piece:
         record = self._file()[1].create_warc_record(
@@ -170,19 +174,22 @@ class Archive:
         declared = next((value for name, value in exchange.received if name.lower() == "content-type"), "")
         media = declared.partition(";")[0].strip() or "application/octet-stream"
         writer = self._file()[1]
-        original = self._payloads.find(exchange.body) if once else None
-        if original is not None:
-            record = revisit(writer, exchange.url, original, headers, http)
-        else:
-            record = writer.create_warc_record(
-                exchange.url,
-                "response",
-                payload=BytesIO(exchange.body),
-                length=len(exchange.body),
-                warc_headers_dict=headers,
-                http_headers=http,
-            )
-        piece = self._append(record, exchange.body, media)
+        original = self._payloads.find(exchange.body) if once and isinstance(exchange.body, bytes) else None
+        with opened(exchange.body) as payload:
+            if original is not None:
+                record = revisit(writer, exchange.url, original, headers, http)
+            else:
+                length = payload.seek(0, os.SEEK_END)
+                payload.seek(0)
+                record = writer.create_warc_record(
+                    exchange.url,
+                    "response",
+                    payload=payload,
+                    length=length,
+                    warc_headers_dict=headers,
+                    http_headers=http,
+                )
+            piece = self._append(record, exchange.body, media)
         if once and original is None:
             named = record.rec_headers.get_header
             self._payloads.add(

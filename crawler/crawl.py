@@ -123,11 +123,20 @@ def _crawl(
     progress: Callable[[Progress], None],
 ) -> Run:
     options = {"seeds": _digest(seeds.urls), "max_depth": max_depth, "render": render, "outward": outward}
-    run = _unfinished(store, options) or Run(_run_id(), now(), options, environment())
+    here = environment()
+    run = _unfinished(store, options)
+    if run is None:
+        run = Run(_run_id(), now(), options, here)
+    else:
+        since = {name: value for name, value in here.items() if run.environment.get(name) != value}
+        resumed = [*run.environment.get("resumed", ()), {"at": now().isoformat(), **since}]
+        run = replace(run, environment={**run.environment, "resumed": resumed})
     store.save_run(run)
     assert store.db.conn is not None
     frontier = Frontier(store.db.conn, run.id, max_pages=max_pages, delay=delay, per_host=per_host, per_site=per_site)
-    recorder = Recorder(store.home, run.id, {"software": f"takedown {version('takedown')}", "format": "WARC/1.1"})
+    recorder = Recorder(
+        store.home, run.id, {"software": f"takedown {version('takedown')}", "format": "WARC/1.1"} | here
+    )
     readers = Readers(interest)
     renderer = Renderer(egress, profiles()[0])
     job = Job(
@@ -163,7 +172,11 @@ def _crawl(
         "left_out": dict(frontier.left_out),
         "clock_set_by": round(time.time() - steady(), 1),
     }
-    run = replace(run, finished_at=None if stopped else now(), report=report)
+    found = {
+        "browser": renderer.version or run.environment.get("browser", "not started"),
+        "server_clocks": job.clocks.told(),
+    }
+    run = replace(run, finished_at=None if stopped else now(), report=report, environment={**run.environment, **found})
     store.save_run(run)
     store.backup()
     return run

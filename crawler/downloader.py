@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -22,6 +23,8 @@ from scrapy.utils._download_handlers import make_response
 from crawler.apk import MAGIC
 from crawler.connection import Connection, EgressConnector
 from crawler.egress import Egress, Refused
+from crawler.recorder import RecorderStopped, cannot_write
+from crawler.spool import HEAD_BYTES, Body, opened
 
 if TYPE_CHECKING:
     from scrapy import Request
@@ -54,6 +57,7 @@ class EgressDownloadHandler(AiohttpDownloadHandler):
         super().__init__(crawler)
         spider: Any = crawler.spider
         self._egress: Egress = spider.job.egress
+        self._folder: Path = spider.job.recorder.archive.folder
         self._failures: Counter[str] = Counter()
         # The session that the parent made has not connected anywhere; only its connector is exchanged for ours.
         parent = self._session._connector
@@ -105,29 +109,46 @@ class EgressDownloadHandler(AiohttpDownloadHandler):
         Raises ``ResponseDataLossError`` when the server broke off and the request is still to be tried again.
         """
         connection: Connection = response._protocol
-        body = bytearray()
+        body = Body(self._folder)
         limit = ROBOTS_BYTES if request.url.endswith("/robots.txt") else PAGE_BYTES
         cut = ""
         try:
             async for chunk in response.content.iter_any():
-                body += chunk
-                if len(body) > limit and body.startswith(MAGIC):
+                if body.startswith(MAGIC):
                     limit = PACKAGE_BYTES
-                if len(body) > limit:
-                    del body[limit:]
+                with _on_disk():
+                    fits = body.add(chunk, limit)
+                if not fits:
                     cut = "length"
                     break
         except TimeoutError:
-            if not body:
+            if not body.size:
                 raise
             cut = "time"
         except aiohttp.ClientPayloadError as error:
             if request.meta.get("download_fail_on_dataloss", True):
+                body.discard()
                 raise ResponseDataLossError(str(error)) from error
             cut = "disconnect"
+        except BaseException:
+            body.discard()
+            raise
         wire = request.meta["wire"]
         wire["truncated"] = cut
+        with _on_disk():
+            wire["body"] = whole = body.finish()
+        # A page is read whole; of a package, Scrapy needs to know only that it is one.
+        with opened(whole) as stream:
+            shown = stream.read(HEAD_BYTES if body.startswith(MAGIC) else -1)
         wire["network"] = connection.network(request.meta["download_latency"], time.monotonic() - wire["begun"])
         return make_response(
-            **self._build_base_response_args(response, request, self._extract_headers(response)), body=bytes(body)
+            **self._build_base_response_args(response, request, self._extract_headers(response)), body=shown
         )
+
+
+@contextmanager
+def _on_disk() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise RecorderStopped(cannot_write(error)) from error

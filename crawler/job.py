@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
 
+from crawler.clock import ServerClocks
 from crawler.egress import Egress
 from crawler.extract import Anchor
 from crawler.frontier import Frontier
@@ -51,6 +52,7 @@ class Job:
     visits: int = 0
     visited: int = 0
     stopped: str = ""
+    clocks: ServerClocks = field(default_factory=ServerClocks)
     remarks: dict[str, str] = field(default_factory=dict)  # URL: what the report has to say of it, beside its pages
 
     def tell(self) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scrapy.downloadermiddlewares.httpcompression import HttpCompressionMiddleware
@@ -10,8 +11,11 @@ from scrapy.downloadermiddlewares.redirect import MetaRefreshMiddleware
 from scrapy.exceptions import IgnoreRequest
 from scrapy.http import Response
 
+from crawler.apk import MAGIC
 from crawler.archive import Exchange
+from crawler.clock import ServerClocks
 from crawler.recorder import Recorder
+from crawler.urls import host_of
 
 if TYPE_CHECKING:
     from scrapy import Request
@@ -21,16 +25,18 @@ if TYPE_CHECKING:
 class ArchiveMiddleware:
     """Nearest to the downloader, so that it sees bodies before content decoding, and redirects before they are followed.
 
-    Leaves the evidence of the last response in ``request.meta["piece"]`` and of each hop in ``request.meta["hops"]``.
+    Leaves the evidence of the last response in ``request.meta["piece"]`` and of each hop in ``request.meta["hops"]``. The
+    large package that a lease asked for stays in its file, ``request.meta["wire"]["body"]``; the spider removes it.
     """
 
-    def __init__(self, recorder: Recorder) -> None:
+    def __init__(self, recorder: Recorder, clocks: ServerClocks) -> None:
         self.recorder = recorder
+        self.clocks = clocks
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> ArchiveMiddleware:
         spider: Any = crawler.spider
-        return cls(spider.job.recorder)
+        return cls(spider.job.recorder, spider.job.clocks)
 
     async def process_response(self, request: Request, response: Response) -> Response:
         wire = request.meta.get("wire")
@@ -38,6 +44,9 @@ class ArchiveMiddleware:
             return response
         at = datetime.fromtimestamp(wire["started"], UTC)
         request.meta["fetched_at"] = at
+        if date := response.headers.get("Date"):
+            answered = at + timedelta(milliseconds=wire["network"].timings.first_byte)
+            self.clocks.hear(host_of(request.url), date.decode("latin-1"), answered)
         hops = request.meta.get("hops", [])
         exchange = Exchange(
             request.url,
@@ -47,7 +56,7 @@ class ArchiveMiddleware:
             wire["reason"],
             wire["version"],
             wire["headers"],
-            response.body,
+            wire["body"],
             wire["address"],
             at,
             wire.get("truncated", ""),
@@ -58,6 +67,10 @@ class ArchiveMiddleware:
             via_record=request.meta.get("led_by", ""),
         )
         request.meta["piece"] = await self.recorder.record(exchange)
+        leased = "link" in request.meta and not 300 <= response.status < 400
+        if isinstance(wire["body"], Path) and not (leased and response.body.startswith(MAGIC)):
+            wire["body"].unlink()
+            wire["body"] = response.body
         location = response.headers.get("Location")
         if 300 <= response.status < 400 and location:
             hop = (request.url, response.status, location.decode("utf-8", "replace"), wire["address"], at)

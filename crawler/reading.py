@@ -20,17 +20,20 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 from scrapy.http import HtmlResponse
 from w3lib.encoding import resolve_encoding
 
+from crawler.apk import read_apk
 from crawler.depth import shallow
 from crawler.extract import Anchor, read_page
 from crawler.identifiers import find_identifiers
 from crawler.pictures import as_text, read_view
 from crawler.signs import Signs, signs_of
 from crawler.targets import Listing, miniprograms
-from data.records import Identifier
+from data.records import Identifier, Target
 
 READ_SECONDS = 20.0
 READER_BYTES = 3 << 30  # of address space; what a page may make of a reader before it is killed
@@ -185,12 +188,22 @@ class Readers:
         )
 
     async def read(self, body: bytes, content_type: str, url: str, shown: Shown | None = None) -> Reading:
-        """Raises ``Unreadable``. A page whose reader was ended for another page's sake is read by the next one."""
+        """What a page says. Raises ``Unreadable``."""
+        reading: Reading = await self._run(read, body, content_type, url, shown)
+        return reading
+
+    async def read_package(self, content: bytes | Path, url: str) -> Target:
+        """What a package says. Raises ``BadPackage``, ``Unreadable``."""
+        target: Target = await self._run(read_apk, content, url)
+        return target
+
+    async def _run(self, task: Callable[..., Any], *arguments: Any) -> Any:
+        """What was to be read when its reader was ended for another's sake is read by the next one."""
         broken = False
         while True:
             pool = self._pool
             try:
-                future = pool.submit(read, body, content_type, url, shown)
+                future = pool.submit(task, *arguments)
                 # The time begins when the page's turn comes; a long queue is not the page's fault.
                 while not (future.running() or future.done()):
                     await asyncio.wait({asyncio.wrap_future(future)}, timeout=0.5)

@@ -90,7 +90,8 @@ class View:
         return tuple(
             exchange.body
             for exchange in self.loaded.exchanges
-            if any(name.lower() == "content-type" and value.startswith("image/") for name, value in exchange.received)
+            if isinstance(exchange.body, bytes)
+            and any(name.lower() == "content-type" and value.startswith("image/") for name, value in exchange.received)
         )
 
 
@@ -180,7 +181,7 @@ class Renderer:
         except PlaywrightError as error:
             if crowded:
                 raise PlaywrightError(f"页面打开了 {POPUPS} 个以上的窗口，已关闭") from error
-            if "Target crashed" in str(error):
+            if any(what in str(error) for what in ("Target crashed", "Page crashed")):
                 raise PlaywrightError("页面使浏览器的进程崩溃") from error
             raise
         finally:

@@ -75,7 +75,8 @@ def write_wacz(warcs: Sequence[Path], out: Path, pages: Iterable[ArchivedPage], 
 
 @contextlib.contextmanager
 def _as_kept() -> Iterator[None]:
-    """The packager would unpack every body that it indexes, bombs and damaged ones included; their bytes as kept will do."""
+    """The packager would unpack every body that it indexes, bombs and damaged ones included (and warcio 1.8 cannot
+    open a brotli stream with brotli 1.2). Their bytes as kept will do."""
 
     def buffer(record: Any) -> None:
         record.buffered_stream = tempfile.SpooledTemporaryFile(1 << 16)  # noqa: SIM115 - the packager closes it

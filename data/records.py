@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, BinaryIO
 
 
 class Kind(StrEnum):
@@ -61,6 +61,15 @@ class Digests:
     @classmethod
     def of(cls, content: bytes) -> Digests:
         return cls(hashlib.sha256(content).hexdigest(), hashlib.new("sm3", content).hexdigest())
+
+    @classmethod
+    def read(cls, stream: BinaryIO) -> Digests:
+        """The digests of what a stream holds from where it is, in one pass."""
+        both = hashlib.sha256(), hashlib.new("sm3")
+        while chunk := stream.read(1 << 16):
+            for digest in both:
+                digest.update(chunk)
+        return cls(*(digest.hexdigest() for digest in both))
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,8 @@ KINDS = {"site": "网站", "app": "应用", "miniprogram": "小程序"}
 MARKS = {"failed": "未能访问", "refused": "按规则未访问", "done": "已采集，须注意"}
 TROUBLES_SHOWN = 12
 CLOCK_SECONDS = 2.0
+# So many servers do not all go wrong in the same way.
+WITNESSES = 3
 
 
 class NothingCollected(Exception):
@@ -229,6 +231,11 @@ def _tell_run(run: Run) -> None:
     if abs(report["clock_set_by"]) > CLOCK_SECONDS:
         err.print(
             f"[yellow]采集期间本机时钟被改动了 {report['clock_set_by']:+g} 秒；证据上的时间以本机时钟为准，请核对。[/]"
+        )
+    clocks = run.environment["server_clocks"]
+    if clocks["servers"] >= WITNESSES and abs(clocks["offset_seconds"]) > CLOCK_SECONDS:
+        err.print(
+            f"[yellow]{clocks['servers']} 个服务器的时钟与本机时钟相差 {clocks['offset_seconds']:+g} 秒（中位数）；请核对本机时钟。[/]"
         )
     # One line a host and reason: a dead host with a hundred links is one piece of news.
     groups: dict[tuple[str, str, str], list[str]] = {}

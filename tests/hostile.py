@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import gzip
+import os
 import socket
 import ssl
 import threading
@@ -178,6 +179,22 @@ def download(visit: Visit) -> None:
     )  # fmt: skip
     while visit.web.sent[visit.host] < TEN_GB:
         visit.send(b"\x7fELF" * 65536)
+
+
+PACKAGE_BYTES = 64 << 20
+
+
+@behaviour("package")
+def package(visit: Visit) -> None:
+    """As large as a package may be, and not one that can be read."""
+    if visit.path == "/app.apk":
+        block = os.urandom(1 << 20)
+        visit.head(f"Content-Length: {PACKAGE_BYTES}\r\n")
+        visit.send(b"PK\x03\x04" + block[4:])
+        for _ in range(PACKAGE_BYTES // len(block) - 1):
+            visit.send(block)
+    else:
+        visit.page()
 
 
 # -- bombs -------------------------------------------------------------------------------------------------------------
@@ -390,7 +407,7 @@ def refresh_download(visit: Visit) -> None:
         visit.answer('<meta http-equiv="refresh" content="0;url=/file"><body></body>')
 
 
-@behaviour("held")
+@behaviour("held", "held-crash")
 def held(visit: Visit) -> None:
     """A page whose picture takes its time, so that a browser can be caught in the middle of it."""
     if visit.path == "/picture":

@@ -84,3 +84,10 @@ def test_nothing_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(BadPackage):
         read_apk(b"PK", URL)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_package_is_read_from_its_file_as_from_its_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "large.part"
+    path.write_bytes(EXCHANGE)
+    assert read_apk(path, URL) == read_apk(EXCHANGE, URL)
+    assert path.exists()

@@ -97,6 +97,11 @@ def test_the_crawl_finishes_and_says_what_it_did(survey: Outcome) -> None:
     assert survey.run.finished_at
     assert survey.run.environment["proxy_variables"] != "none"
     assert survey.run.environment["scrapy"]
+    assert re.fullmatch(r"\d+\.[\d.]+", survey.run.environment["browser"])
+    clocks = survey.run.environment["server_clocks"]
+    assert clocks["servers"] >= 3
+    assert abs(clocks["offset_seconds"]) < 2
+    assert "个服务器的时钟与本机时钟相差" not in survey.err
     check_evidence(survey.home, survey.captures)
 
 

@@ -13,7 +13,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
-from typing import Any
 
 import hostile
 import pytest
@@ -26,6 +25,7 @@ from warcio.checker import Checker
 
 from crawler import render
 from crawler.egress import ConnectTo, Egress
+from data.archive import read_piece
 from data.facts import profiles
 from data.records import Capture, Run
 from data.store import Store
@@ -37,7 +37,7 @@ PAGE_BYTES = 8 << 20
 SLACK = 12 << 20
 # Hosts whose rules cannot be had are shut (RFC 9309, 2.3.1.4).
 SHUT = ("robots-silent", "robots-503")
-IN_A_BROWSER = {*SCRIPTS, "refresh-download", "held"}
+IN_A_BROWSER = {*SCRIPTS, "refresh-download", "held", "held-crash"}
 
 
 @pytest.fixture(scope="module")
@@ -130,6 +130,28 @@ def test_the_run_ends_by_itself_within_its_bounds(survived: Survived, web: Hosti
 def test_nothing_listens_for_commands(survived: Survived) -> None:
     (log,) = (survived.home / "log").glob("crawl-*.log")
     assert not re.search(r"extensions\.(remote_control|telnet)", log.read_text("utf8"))
+
+
+def test_a_large_package_goes_to_disk_and_not_through_memory(web: Hostile, tmp_path: Path) -> None:
+    peaks = {}
+    for path in ("", "app.apk"):
+        home = tmp_path / f"home{path}"
+        home.mkdir()
+        seeds = seed_file(home, f"package.bad.test/{path}")
+        process = start(home, *crawl_arguments(seeds, web.port, "--render", "never"))
+        memory = watch_memory(process)
+        done = finish(process)
+        assert done.returncode == 0, done.stderr
+        peaks[path] = max(memory)
+    assert peaks["app.apk"] <= peaks[""] + 40, peaks
+    (capture,) = left(home)[1].values()
+    assert capture.payload.size == hostile.PACKAGE_BYTES
+    assert "不是可读取的安卓安装包" in capture.render
+    content = read_piece(home, capture.payload)
+    assert content.startswith(b"PK\x03\x04")
+    assert content[1 << 20 : 2 << 20] == content[-1 << 20 :]
+    # What it lay in meanwhile is gone.
+    assert {path.suffix for path in (home / "archives").glob("*/*")} <= {".gz", ".cdxj"}
 
 
 def test_no_slot_is_stuck(survived: Survived) -> None:
@@ -271,8 +293,8 @@ def test_no_page_keeps_the_browser(web: Hostile, monkeypatch: pytest.MonkeyPatch
     assert all(ended.values())
 
 
-def chromium_of(pid: int) -> int | None:
-    """The browser process among a process's descendants."""
+def chromiums_of(pid: int, kind: str = "") -> list[int]:
+    """The browser processes among a process's descendants: the browser itself, or those of a ``kind`` (renderer …)."""
     parents: dict[int, tuple[int, str]] = {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
@@ -280,21 +302,41 @@ def chromium_of(pid: int) -> int | None:
             parents[int(folder.name)] = (parent, (folder / "cmdline").read_text())
         except OSError:
             continue
+    found = []
     for child, (parent, command) in parents.items():
         ancestors = [parent]
         while ancestors[-1] in parents:
             ancestors.append(parents[ancestors[-1]][0])
-        if pid in ancestors and "chrom" in command.partition("\0")[0] and "--type=" not in command:
-            return child
-    return None
+        said = re.search(r"--type=([\w-]+)", command)
+        if pid in ancestors and "chrom" in command.partition("\0")[0] and (said[1] if said else "") == kind:
+            found.append(child)
+    return found
+
+
+def test_a_crashed_renderer_costs_its_page_its_picture_and_nothing_else(web: Hostile, tmp_path: Path) -> None:
+    host = "held-crash.bad.test"
+    seeds = seed_file(configured(tmp_path), host, f"{host}/after")
+    process = start(tmp_path, *crawl_arguments(seeds, web.port, "--render", "always"))
+    web.wait_for(f"{host}/picture")
+    renderers = chromiums_of(process.pid, "renderer")
+    assert renderers
+    for renderer in renderers:
+        os.kill(renderer, signal.SIGSEGV)
+    done = finish(process)
+    assert done.returncode == 0, done.stderr
+    run, captures = left(tmp_path)
+    assert "页面使浏览器的进程崩溃" in captures[f"http://{host}/"].render
+    assert run.report["unseen"] >= 1
+    # The other page was shown by the same browser before, or is by it or the next one after.
+    assert "无辜的一页" in captures[f"http://{host}/after"].text
+    assert run.report["counts"]["waiting"] == 0
 
 
 def test_a_killed_chromium_is_replaced_and_the_page_is_shown(web: Hostile, tmp_path: Path) -> None:
     seeds = seed_file(configured(tmp_path), "held.bad.test", "held.bad.test/after")
     process = start(tmp_path, *crawl_arguments(seeds, web.port, "--render", "always"))
     web.wait_for("held.bad.test/picture")
-    browser = chromium_of(process.pid)
-    assert browser
+    (browser,) = chromiums_of(process.pid)
     os.kill(browser, signal.SIGKILL)
     done = finish(process)
     assert done.returncode == 0, done.stderr
@@ -338,6 +380,15 @@ def test_a_full_disk_stops_the_crawl_with_a_sentence_and_nothing_is_lost(web: Ho
     assert run.report["counts"]["done"] == len(captures) == 600
 
 
+def test_a_disk_filled_by_a_download_is_the_same_sentence(web: Hostile, small: Path) -> None:
+    seeds = seed_file(configured(small), "package.bad.test/app.apk")
+    stopped = takedown(small, *crawl_arguments(seeds, web.port, "--render", "never"))
+    assert stopped.returncode == 1, stopped.stdout
+    assert "磁盘已满" in stopped.stderr
+    assert "Traceback" not in stopped.stderr
+    assert not list(small.glob("archives/*/*.part"))
+
+
 def test_a_read_only_home_is_a_sentence(web: Hostile, small: Path) -> None:
     seeds = seed_file(configured(small), "first.bad.test")
     subprocess.run(["mount", "-o", "remount,ro", small], check=True)
@@ -361,14 +412,22 @@ def test_a_second_crawl_on_the_same_home_is_refused(web: Hostile, tmp_path: Path
     finish(first)
 
 
-def test_a_clock_that_is_set_back_delays_nothing_and_is_told(web: Hostile, tmp_path: Path) -> None:
+@pytest.mark.parametrize("seconds", [-3600, 3600])
+def test_a_clock_that_is_set_delays_nothing_and_is_told(web: Hostile, tmp_path: Path, seconds: int) -> None:
     (tmp_path / "sitecustomize.py").write_text(
-        "import time\nreal, begun = time.time, time.monotonic()\n"
-        "time.time = lambda: real() - (3600 if time.monotonic() - begun > 2.5 else 0)\n"
+        "import os, time\nreal = time.time\n"
+        f"time.time = lambda: real() + ({seconds} if os.path.exists({str(tmp_path / 'set')!r}) else 0)\n"
     )
-    seeds = seed_file(tmp_path, "endless.bad.test")
+    host = f"endless.clock{seconds}.bad.test"
+    seeds = seed_file(tmp_path, host)
     (tmp_path / "config.yml").write_text("crawl: {delay: 0.1}\n", "utf8")
-    done: Any = takedown(tmp_path, *crawl_arguments(seeds, web.port, *ENDLESS, "40"), env={"PYTHONPATH": str(tmp_path)})
+    path = f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
+    process = start(tmp_path, *crawl_arguments(seeds, web.port, *ENDLESS, "40"), env={"PYTHONPATH": path})
+    web.wait_for(f"{host}/3")
+    (tmp_path / "set").touch()
+    done = finish(process)
     assert done.returncode == 0, done.stderr
     assert left(tmp_path)[0].report["counts"]["done"] == 40
-    assert "本机时钟被改动了 -3600 秒" in done.stderr
+    # No lease has run out for it: every page was asked for once.
+    assert {count for url, count in web.asked.items() if url.startswith(f"{host}/")} == {1}
+    assert f"本机时钟被改动了 {seconds:+d} 秒" in done.stderr

@@ -22,11 +22,14 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from homes import PAGES, make_home
 
 from crawler import certificates, resolve
 from crawler.certificates import described, faults, presented
 from crawler.egress import Egress, Refused, Route
 from crawler.resolve import Answer, Resolver
+from data.records import Network
+from data.store import Store
 
 NO_HOSTS = Path("/nowhere/hosts")
 
@@ -292,3 +295,16 @@ def test_the_chain_is_kept_as_it_was_presented(authority: Authority, tmp_path: P
     assert own.sha256 == sent[0].fingerprint(hashes.SHA256()).hex()
     assert int(own.serial, 16) == sent[0].serial_number
     assert own.not_after == sent[0].not_valid_after_utc
+
+
+# -- what was stored before ------------------------------------------------------------------------------------------
+
+
+def test_a_capture_stored_before_there_were_these_facts_can_be_read(tmp_path: Path) -> None:
+    make_home(tmp_path, PAGES[:1])
+    with Store(tmp_path) as store:
+        (before,) = store.captures()
+        with store.transaction() as sql:
+            sql.execute("UPDATE captures SET record=json_remove(record, '$.network')")
+        (after,) = store.captures()
+    assert after == replace(before, network=Network())

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import scrapy
@@ -13,7 +14,7 @@ from playwright.async_api import Error as PlaywrightError
 from scrapy.exceptions import IgnoreRequest
 from scrapy.http import TextResponse
 
-from crawler.apk import MAGIC, BadPackage, read_apk
+from crawler.apk import MAGIC, BadPackage
 from crawler.captures import capture_of, entry_of
 from crawler.downloader import PACKAGE_BYTES
 from crawler.frontier import BACKOFF_LIMIT, TRIES, Link
@@ -95,6 +96,9 @@ class SitesSpider(scrapy.Spider):
             # The evidence is in the archive whatever our reading of it ran into; say so, and let the run go on.
             logger.exception("cannot read %s", response.url)
             await self._end(link, "failed", f"无法读取内容（{type(error).__name__}：{error}）")
+        finally:
+            if isinstance(body := response.meta["wire"]["body"], Path):
+                body.unlink(missing_ok=True)
         self.job.tell()
 
     async def failed(self, failure: Failure) -> None:
@@ -181,8 +185,9 @@ class SitesSpider(scrapy.Spider):
 
     async def _package(self, response: Response, link: Link) -> None:
         try:
-            app = await asyncio.to_thread(read_apk, response.body, link.url)
-        except BadPackage as error:
+            large = response.meta["wire"]["body"]
+            app = await self.job.readers.read_package(large if isinstance(large, Path) else response.body, link.url)
+        except (BadPackage, Unreadable) as error:
             await self._commit(response, link, str(error), EMPTY)
             return
         text = "\n".join(f"{name}: {value}" for name, value in app.facts.items())
