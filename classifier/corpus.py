@@ -24,6 +24,13 @@ class Quote(BaseModel):
     quote: str
 
 
+class Against(BaseModel):
+    """Words that show the stance is no offer, as an author marked them."""
+
+    kind: str
+    quote: str
+
+
 class Text(BaseModel):
     """One labelled text. ``group`` keeps what came from one template, operator or set of facts on one side of a split."""
 
@@ -40,6 +47,7 @@ class Text(BaseModel):
     audience: tuple[str, ...] = ()
     hard: bool = False
     spans: tuple[Quote, ...] = ()
+    counter: tuple[Against, ...] = ()
 
     @model_validator(mode="after")
     def _has_words(self) -> Text:

@@ -1,0 +1,220 @@
+"""Fine-tuning the transformer on the corpus: several losses, held-out groups to stop and to calibrate by."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.metrics import average_precision_score, log_loss
+from sklearn.model_selection import StratifiedGroupKFold
+from torch import Tensor
+from torch.nn import functional as F
+from transformers import AutoModel
+
+from classifier.chunks import Chunk, Pieces
+from classifier.corpus import Text
+from classifier.network import PageNetwork, collate
+from classifier.samples import Line, lines, varied
+from classifier.train import SEED
+from data.facts import taxonomy
+
+EPOCHS = 5
+PAGES = 12  # in one step
+TRAIN_CHUNKS = 3
+ENCODER_RATE, HEAD_RATE, DECAY_BY_LAYER = 1e-4, 1e-3, 0.92
+SMOOTHING = 0.05
+HELD_OUT = 6  # one part in so many
+
+
+@dataclass(frozen=True)
+class Held:
+    """What the held-out groups' pages got: the indices of the texts, and their logits ``(texts, answers)``."""
+
+    texts: list[int]
+    logits: NDArray[np.float32]
+
+
+def answers() -> list[str]:
+    """The page's questions in the order of the network's logits; named as the linear model's heads are."""
+    facts = taxonomy()
+    return ["offer", *facts.indicators, *(f"genre:{genre.id}" for genre in facts.genres)]
+
+
+def held_out(texts: Sequence[Text]) -> tuple[list[int], list[int]]:
+    """Indices to train on and to hold out; groups never stand on both sides."""
+    label = [text.label for text in texts]
+    groups = [text.group or text.id or str(index) for index, text in enumerate(texts)]
+    folds = StratifiedGroupKFold(HELD_OUT, shuffle=True, random_state=SEED)
+    fit, held = next(folds.split(np.zeros(len(texts)), label, groups))
+    return fit.tolist(), held.tolist()
+
+
+def precision(device: torch.device) -> AbstractContextManager[None]:
+    """bfloat16 where the machine computes it fast, single precision elsewhere."""
+    fast = device.type == "cuda" or torch.cpu._is_avx512_bf16_supported()
+    return torch.autocast(device.type, torch.bfloat16, enabled=fast)
+
+
+def finetune(
+    texts: Sequence[Text],
+    start: Path | str,
+    pieces: Pieces,
+    told: Callable[[str, float], None] = lambda _what, _share: None,
+    epochs: int = EPOCHS,
+) -> tuple[PageNetwork, Held]:
+    """Train on all but the held-out groups and return the epoch that did best on these, with what it said of them.
+
+    ``start`` is a checkpoint directory or a Hugging Face name. Borderline texts are trained on as half an offer.
+    """
+    torch.manual_seed(SEED)
+    random = Random(SEED)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    # Dropout inside the attention costs the fast kernel, and a third of the time; the other dropouts stay.
+    encoder = AutoModel.from_pretrained(start, add_pooling_layer=False, attention_probs_dropout_prob=0.0)
+    # Words that the corpus never uses keep their place beside those it does.
+    encoder.embeddings.word_embeddings.requires_grad_(False)
+    names, indicators = answers(), list(taxonomy().indicators)
+    network = PageNetwork(encoder, encoder.config.hidden_size, len(names), len(indicators)).to(device)
+    pages = [lines(text) for text in texts]
+    fit, held = held_out(texts)
+    innocent = [pages[i] for i in fit if texts[i].label == "negative" and not texts[i].hard and pages[i]]
+    rates = _rates(network)
+    optimiser = torch.optim.AdamW(rates, weight_decay=0.01)
+    steps = epochs * math.ceil(len(fit) / PAGES)
+    warm = max(steps // 12, 1)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimiser, lambda step: min((step + 1) / warm, max((steps - step) / (steps - warm), 0.0))
+    )
+    best: tuple[float, dict[str, Tensor], NDArray[np.float32]] | None = None
+    step = 0
+    for epoch in range(epochs):
+        network.train()
+        for chosen in _batches(fit, [sum(len(line.text) for line in page) for page in pages], random):
+            sample = [varied(pages[i], innocent, random) or [Line("")] for i in chosen]
+            chunks = [pieces.chunks([line.text for line in page], limit=TRAIN_CHUNKS) for page in sample]
+            with precision(device):
+                told_page, told_phrase = network(collate(chunks, [len(p) for p in sample], encoder.config.pad_token_id or 0).to(device))
+            loss = page_loss(told_page.float(), [texts[i] for i in chosen], names) + phrase_loss(
+                told_phrase.float(), sample, chunks, indicators
+            )
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+            optimiser.step()
+            schedule.step()
+            step += 1
+            told(f"第 {epoch + 1}/{epochs} 轮，损失 {loss.item():.3f}", step / steps)
+        logits = predict(network, pieces, [[line.text for line in pages[i]] for i in held], device)[0]
+        truth = [texts[i].label == "positive" for i in held]
+        sure = [k for k, i in enumerate(held) if texts[i].label != "borderline"]
+        score = 1 / (1 + np.exp(-logits[:, 0]))
+        loss_held = log_loss([truth[k] for k in sure], score[sure])
+        ap = average_precision_score([truth[k] for k in sure], score[sure])
+        told(f"第 {epoch + 1}/{epochs} 轮：留出组 AP {ap:.4f}，对数损失 {loss_held:.4f}", step / steps)
+        if best is None or ap >= best[0]:
+            best = ap, copy.deepcopy({k: v.cpu() for k, v in network.state_dict().items()}), logits
+    assert best is not None
+    network.load_state_dict(best[1])
+    return network.cpu().eval(), Held(held, best[2])
+
+
+def _rates(network: PageNetwork) -> list[dict[str, object]]:
+    """Parameters with their learning rates: the heads fast, the encoder slower towards its input."""
+    layers = network.encoder.config.num_hidden_layers
+    groups: list[dict[str, object]] = []
+    for name, parameter in network.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        if name.startswith("encoder.encoder.layer."):
+            depth = layers - 1 - int(name.split(".")[3])
+            rate = ENCODER_RATE * DECAY_BY_LAYER**depth
+        elif name.startswith("encoder."):
+            rate = ENCODER_RATE * DECAY_BY_LAYER**layers
+        else:
+            rate = HEAD_RATE
+        groups.append({"params": [parameter], "lr": rate})
+    return groups
+
+
+def _batches(indices: Sequence[int], lengths: Sequence[int], random: Random) -> Iterator[list[int]]:
+    """Every index once, pages of like length together, in random order."""
+    noisy = sorted(indices, key=lambda i: lengths[i] * random.uniform(0.7, 1.4))
+    batches = [noisy[place : place + PAGES] for place in range(0, len(noisy), PAGES)]
+    random.shuffle(batches)
+    yield from batches
+
+
+def page_loss(logits: Tensor, texts: Sequence[Text], names: Sequence[str]) -> Tensor:
+    """Offer or not; of offers, which indicators; and the genre. Labels are smoothed."""
+    device = logits.device
+    offers = torch.tensor([{"positive": 1.0, "negative": 0.0, "borderline": 0.5}[text.label] for text in texts])
+    smooth = offers * (1 - 2 * SMOOTHING) + SMOOTHING
+    loss = F.binary_cross_entropy_with_logits(logits[:, 0], smooth.to(device))
+    first = next(i for i, name in enumerate(names) if name.startswith("genre:"))
+    rows = [i for i, text in enumerate(texts) if text.label == "positive"]
+    if rows:
+        truth = torch.tensor(
+            [[float(n in (*texts[i].activities, *texts[i].roles, *texts[i].audience)) for n in names[1:first]] for i in rows]
+        )
+        smooth = truth * (1 - 2 * SMOOTHING) + SMOOTHING
+        loss = loss + F.binary_cross_entropy_with_logits(logits[rows, 1:first], smooth.to(device))
+    genres = torch.tensor([names.index(f"genre:{text.genre}") - first for text in texts])
+    return loss + 0.3 * F.cross_entropy(logits[:, first:], genres.to(device), label_smoothing=SMOOTHING)
+
+
+def phrase_loss(
+    logits: Tensor, pages: Sequence[Sequence[Line]], chunks: Sequence[Sequence[Chunk]], indicators: Sequence[str]
+) -> Tensor:
+    """Which phrases carry the offer and which speak against it; of those that carry it, which indicator."""
+    device = logits.device
+    read = [index for page in _read(chunks, pages) for index in page]
+    every = [line for page in pages for line in page]
+    if not read:
+        return logits.sum() * 0
+    said = logits[read]
+    chosen = [every[i] for i in read]
+    weights = torch.tensor([[line.carries_weight, line.against_weight] for line in chosen], device=device)
+    truth = torch.tensor([[line.carries, line.against] for line in chosen], device=device)
+    loss = 0.5 * F.binary_cross_entropy_with_logits(said[:, :2], truth, weights)
+    known = [i for i, line in enumerate(chosen) if line.indicator in indicators]
+    if known:
+        which = torch.tensor([indicators.index(chosen[i].indicator) for i in known], device=device)
+        loss = loss + 0.15 * F.cross_entropy(said[known, 2:], which, label_smoothing=SMOOTHING)
+    return loss
+
+
+def _read(chunks: Sequence[Sequence[Chunk]], pages: Sequence[Sequence[Line]]) -> Iterator[list[int]]:
+    """The phrases that a chunk holds, counted over the batch."""
+    start = 0
+    for page, lines_of in zip(chunks, pages, strict=True):
+        yield sorted({start + place for chunk in page for place in chunk.phrase if place >= 0})
+        start += len(lines_of)
+
+
+def predict(
+    network: PageNetwork, pieces: Pieces, pages: Sequence[Sequence[str]], device: torch.device
+) -> tuple[NDArray[np.float32], list[NDArray[np.float32]]]:
+    """Logits of pages given as phrases: ``(pages, answers)``, and for each page ``(phrases, 2 + indicators)``."""
+    network.eval()
+    order = sorted(range(len(pages)), key=lambda i: sum(map(len, pages[i])))
+    logits: dict[int, NDArray[np.float32]] = {}
+    phrases: dict[int, NDArray[np.float32]] = {}
+    pad = network.encoder.config.pad_token_id or 0
+    for place in range(0, len(order), PAGES):
+        chosen = order[place : place + PAGES]
+        sizes = [max(len(pages[i]), 1) for i in chosen]
+        chunks = [pieces.chunks(pages[i] or [""]) for i in chosen]
+        with torch.inference_mode(), precision(device):
+            page, said = network(collate(chunks, sizes, pad).to(device))
+        for i, row, own in zip(chosen, page.float().cpu().numpy(), said.float().cpu().split(sizes), strict=True):
+            logits[i], phrases[i] = row, own.numpy()[: len(pages[i])]
+    return np.stack([logits[i] for i in range(len(pages))]), [phrases[i] for i in range(len(pages))]

@@ -1,0 +1,107 @@
+"""Training samples: a text as lines with what an author marked in them, and the ways a page is varied between epochs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from random import Random
+
+from classifier.corpus import Text
+from classifier.disguise import OPERATORS, disguise
+from classifier.reasons import phrases
+
+CUT = 800
+# Chances, by trial of few values: a page is disguised, cut, or surrounded by another page's lines.
+DISGUISED, CUT_SHORT, WINDOWED, SURROUNDED = 0.35, 0.15, 0.25, 0.25
+# How much an unmarked phrase counts as one that carries no offer (of an offer) or says nothing against (of the others):
+# authors marked some texts completely and some not.
+UNMARKED = 0.4
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One phrase. ``carries`` and ``against`` are 0 or 1, each with its weight; ``indicator`` is empty when none is known."""
+
+    text: str
+    carries: float = 0.0
+    carries_weight: float = 1.0
+    against: float = 0.0
+    against_weight: float = 1.0
+    indicator: str = ""
+
+
+def lines(text: Text) -> list[Line]:
+    """The text's phrases, marked where they overlap a quote of the author's."""
+    places = phrases(text.text)
+    offer = text.label == "positive"
+    carrying = [(place, span.indicator) for span in text.spans for place in _places(text.text, span.quote)]
+    against = [place for mark in text.counter for place in _places(text.text, mark.quote)]
+    found = []
+    for start, end in places:
+        indicators = [name for place, name in carrying if _overlap(place, (start, end))]
+        opposed = any(_overlap(place, (start, end)) for place in against)
+        found.append(
+            Line(
+                text.text[start:end],
+                float(bool(indicators)),
+                1.0 if indicators or not offer else UNMARKED,
+                float(opposed),
+                1.0 if opposed or offer else UNMARKED / 2,
+                indicators[0] if indicators else "",
+            )
+        )
+    return found
+
+
+def _places(text: str, quote: str) -> list[tuple[int, int]]:
+    start = text.find(quote)
+    return [(start, start + len(quote))] if start >= 0 and quote else []
+
+
+def _overlap(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Whether they share more than half of the shorter one."""
+    shared = min(one[1], other[1]) - max(one[0], other[0])
+    return shared * 2 > min(one[1] - one[0], other[1] - other[0])
+
+
+def varied(page: Sequence[Line], surroundings: Sequence[Sequence[Line]], random: Random) -> list[Line]:
+    """The page as it might have been met instead; what it says stays what it says."""
+    found = list(page)
+    marked = [i for i, line in enumerate(found) if line.carries]
+    chance = random.random()
+    if chance < CUT_SHORT:
+        found = _cut(found, random)
+    elif chance < CUT_SHORT + WINDOWED and len(found) > 6:
+        size = random.randint(max(5, len(found) // 3), len(found))
+        middle = random.choice(marked) if marked else random.randrange(len(found))
+        start = min(max(0, middle - random.randrange(size)), len(found) - size)
+        found = found[start : start + size]
+    if surroundings and random.random() < SURROUNDED:
+        found = _surrounded(found, random.choice(surroundings), random)
+    if random.random() < DISGUISED:
+        for operator in random.sample(list(OPERATORS), random.choice((1, 1, 2))):
+            share = random.uniform(0.2, 1.0)
+            found = [replace(line, text=disguise(line.text, operator, random, share)) for line in found]
+    return found
+
+
+def _cut(page: list[Line], random: Random) -> list[Line]:
+    """The first ``CUT`` characters, or fewer, if what marks the page is among them."""
+    room = random.randint(200, CUT)
+    kept = []
+    for line in page:
+        room -= len(line.text)
+        if room < 0 and kept:
+            break
+        kept.append(line)
+    needed = any(line.carries for line in page)
+    return kept if not needed or any(line.carries for line in kept) else page
+
+
+def _surrounded(page: list[Line], other: Sequence[Line], random: Random) -> list[Line]:
+    """Some lines of an innocent page before, after or on both sides: menus, footers, what a hijacked host had."""
+    size = random.randint(1, min(12, len(other))) if other else 0
+    start = random.randrange(len(other) - size + 1)
+    noise = [replace(line, against_weight=UNMARKED / 2) for line in other[start : start + size]]
+    before = random.randint(0, size)
+    return [*noise[:before], *page, *noise[before:]]
