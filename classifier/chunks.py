@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 
 from tokenizers import Tokenizer
 
@@ -27,10 +26,10 @@ class Chunk:
 
 
 class Pieces:
-    """The tokenizer of a checkpoint directory, for phrases."""
+    """A checkpoint's tokenizer, for phrases."""
 
-    def __init__(self, directory: Path) -> None:
-        self.tokenizer = Tokenizer.from_file(str(directory / "tokenizer.json"))
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self.tokenizer = tokenizer
         self.tokenizer.no_truncation()
         self.tokenizer.no_padding()
         # What the tokenizer itself puts around a text: <s> … </s>, or [CLS] … [SEP].

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import copy
 import math
-import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, log_loss
 from sklearn.model_selection import StratifiedGroupKFold
 from torch import Tensor
@@ -22,9 +18,10 @@ from transformers import AutoModel
 
 from classifier.chunks import Chunk, Pieces
 from classifier.corpus import Text
-from classifier.network import PageNetwork, collate
+from classifier.network import PageNetwork, collate, precision, predict
 from classifier.samples import Line, lines, varied
 from classifier.train import SEED
+from classifier.transformer import answers
 from data.facts import taxonomy
 
 EPOCHS = 5
@@ -33,20 +30,6 @@ TRAIN_CHUNKS = 3
 ENCODER_RATE, HEAD_RATE, DECAY_BY_LAYER = 1e-4, 1e-3, 0.92
 SMOOTHING = 0.05
 HELD_OUT = 6  # one part in so many
-
-
-@dataclass(frozen=True)
-class Held:
-    """What the held-out groups' pages got: the indices of the texts, and their logits ``(texts, answers)``."""
-
-    texts: list[int]
-    logits: NDArray[np.float32]
-
-
-def answers() -> list[str]:
-    """The page's questions in the order of the network's logits; named as the linear model's heads are."""
-    facts = taxonomy()
-    return ["offer", *facts.indicators, *(f"genre:{genre.id}" for genre in facts.genres)]
 
 
 def held_out(texts: Sequence[Text]) -> tuple[list[int], list[int]]:
@@ -58,25 +41,19 @@ def held_out(texts: Sequence[Text]) -> tuple[list[int], list[int]]:
     return fit.tolist(), held.tolist()
 
 
-def precision(device: torch.device) -> AbstractContextManager[None]:
-    """bfloat16 where the machine computes it fast, single precision elsewhere."""
-    fast = device.type == "cuda" or torch.cpu._is_avx512_bf16_supported()
-    return torch.autocast(device.type, torch.bfloat16, enabled=fast)
-
-
 def finetune(
     texts: Sequence[Text],
     start: Path | str,
     pieces: Pieces,
     told: Callable[[str, float], None] = lambda _what, _share: None,
     epochs: int = EPOCHS,
-) -> tuple[PageNetwork, Held]:
-    """Train on all but the held-out groups and return the epoch that did best on these, with what it said of them.
+) -> tuple[PageNetwork, list[int]]:
+    """Train on all but the held-out groups and return the epoch that did best on these, and their texts' indices.
 
     ``start`` is a checkpoint directory or a Hugging Face name. Borderline texts are trained on as half an offer.
     """
     torch.manual_seed(SEED)
-    random = Random(SEED)
+    random = Random(SEED)  # noqa: S311 - must be repeatable
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     # Dropout inside the attention costs the fast kernel, and a third of the time; the other dropouts stay.
     encoder = AutoModel.from_pretrained(start, add_pooling_layer=False, attention_probs_dropout_prob=0.0)
@@ -94,7 +71,7 @@ def finetune(
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimiser, lambda step: min((step + 1) / warm, max((steps - step) / (steps - warm), 0.0))
     )
-    best: tuple[float, dict[str, Tensor], NDArray[np.float32]] | None = None
+    best: tuple[float, dict[str, Tensor]] | None = None
     step = 0
     for epoch in range(epochs):
         network.train()
@@ -102,18 +79,20 @@ def finetune(
             sample = [varied(pages[i], innocent, random) or [Line("")] for i in chosen]
             chunks = [pieces.chunks([line.text for line in page], limit=TRAIN_CHUNKS) for page in sample]
             with precision(device):
-                told_page, told_phrase = network(collate(chunks, [len(p) for p in sample], encoder.config.pad_token_id or 0).to(device))
+                told_page, told_phrase = network(
+                    collate(chunks, [len(page) for page in sample], network.pad).to(device)
+                )
             loss = page_loss(told_page.float(), [texts[i] for i in chosen], names) + phrase_loss(
                 told_phrase.float(), sample, chunks, indicators
             )
             optimiser.zero_grad(set_to_none=True)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
             optimiser.step()
             schedule.step()
             step += 1
             told(f"第 {epoch + 1}/{epochs} 轮，损失 {loss.item():.3f}", step / steps)
-        logits = predict(network, pieces, [[line.text for line in pages[i]] for i in held], device)[0]
+        logits = predict(network, pieces, [[line.text for line in pages[i]] for i in held])[0]
         truth = [texts[i].label == "positive" for i in held]
         sure = [k for k, i in enumerate(held) if texts[i].label != "borderline"]
         score = 1 / (1 + np.exp(-logits[:, 0]))
@@ -121,15 +100,15 @@ def finetune(
         ap = average_precision_score([truth[k] for k in sure], score[sure])
         told(f"第 {epoch + 1}/{epochs} 轮：留出组 AP {ap:.4f}，对数损失 {loss_held:.4f}", step / steps)
         if best is None or ap >= best[0]:
-            best = ap, copy.deepcopy({k: v.cpu() for k, v in network.state_dict().items()}), logits
+            best = ap, copy.deepcopy({k: v.cpu() for k, v in network.state_dict().items()})
     assert best is not None
     network.load_state_dict(best[1])
-    return network.cpu().eval(), Held(held, best[2])
+    return network.cpu().eval(), held
 
 
 def _rates(network: PageNetwork) -> list[dict[str, object]]:
     """Parameters with their learning rates: the heads fast, the encoder slower towards its input."""
-    layers = network.encoder.config.num_hidden_layers
+    layers: int = network.encoder.config.num_hidden_layers
     groups: list[dict[str, object]] = []
     for name, parameter in network.named_parameters():
         if not parameter.requires_grad:
@@ -163,7 +142,10 @@ def page_loss(logits: Tensor, texts: Sequence[Text], names: Sequence[str]) -> Te
     rows = [i for i, text in enumerate(texts) if text.label == "positive"]
     if rows:
         truth = torch.tensor(
-            [[float(n in (*texts[i].activities, *texts[i].roles, *texts[i].audience)) for n in names[1:first]] for i in rows]
+            [
+                [float(n in (*texts[i].activities, *texts[i].roles, *texts[i].audience)) for n in names[1:first]]
+                for i in rows
+            ]
         )
         smooth = truth * (1 - 2 * SMOOTHING) + SMOOTHING
         loss = loss + F.binary_cross_entropy_with_logits(logits[rows, 1:first], smooth.to(device))
@@ -198,23 +180,3 @@ def _read(chunks: Sequence[Sequence[Chunk]], pages: Sequence[Sequence[Line]]) ->
     for page, lines_of in zip(chunks, pages, strict=True):
         yield sorted({start + place for chunk in page for place in chunk.phrase if place >= 0})
         start += len(lines_of)
-
-
-def predict(
-    network: PageNetwork, pieces: Pieces, pages: Sequence[Sequence[str]], device: torch.device
-) -> tuple[NDArray[np.float32], list[NDArray[np.float32]]]:
-    """Logits of pages given as phrases: ``(pages, answers)``, and for each page ``(phrases, 2 + indicators)``."""
-    network.eval()
-    order = sorted(range(len(pages)), key=lambda i: sum(map(len, pages[i])))
-    logits: dict[int, NDArray[np.float32]] = {}
-    phrases: dict[int, NDArray[np.float32]] = {}
-    pad = network.encoder.config.pad_token_id or 0
-    for place in range(0, len(order), PAGES):
-        chosen = order[place : place + PAGES]
-        sizes = [max(len(pages[i]), 1) for i in chosen]
-        chunks = [pieces.chunks(pages[i] or [""]) for i in chosen]
-        with torch.inference_mode(), precision(device):
-            page, said = network(collate(chunks, sizes, pad).to(device))
-        for i, row, own in zip(chosen, page.float().cpu().numpy(), said.float().cpu().split(sizes), strict=True):
-            logits[i], phrases[i] = row, own.numpy()[: len(pages[i])]
-    return np.stack([logits[i] for i in range(len(pages))]), [phrases[i] for i in range(len(pages))]

@@ -1,20 +1,32 @@
-"""The classifier's interface: a text in, a judgement out. The transformer of a later version stands behind the same."""
+"""The classifier's interface: a text in, a judgement out.
+
+A cascade: the linear model looks at everything, the transformer reads what the gate lets through, since only there can it
+change the outcome. Without torch, or without the transformer's files, the linear model answers alone.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
+from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from classifier.model import TEXT_LIMIT, LinearModel
-from classifier.reasons import reasons
+from classifier.reasons import read_reasons, reasons
 from data.facts import ROOT, taxonomy
 from data.records import Capture, Score, Span
 
+if TYPE_CHECKING:
+    from classifier.transformer import Reading, Transformer
+
 SHIPPED = ROOT / "model" / "linear.safetensors"
+ENCODER = ROOT / "model" / "encoder"
 BATCH = 64
 # Reasons are worth their time where somebody may look; below this an empty list is the honest answer.
 REASONS_FROM = 0.1
@@ -35,11 +47,34 @@ class Judgement:
 
 
 class Judge:
-    """A loaded model that judges texts and captures. Raises ``ModelError`` when the model cannot be loaded."""
+    """Loaded models that judge texts and captures. Raises ``ModelError`` when one cannot be loaded.
 
-    def __init__(self, path: Path = SHIPPED) -> None:
+    The transformer is loaded when the first text is judged: who only asks for ``interest`` never waits for it.
+    """
+
+    def __init__(self, path: Path = SHIPPED, encoder: Path | None = ENCODER) -> None:
         self.model = LinearModel.load(path)
-        self.version = self.model.version
+        present = encoder is not None and (encoder / "encoder.safetensors").is_file()
+        lacking = [name for name in ("torch", "transformers", "tokenizers") if not find_spec(name)]
+        self.lacking = f"缺少 {'、'.join(lacking)}，只用线性模型判断" if present and lacking else ""
+        self._encoder = encoder if present and not lacking else None
+
+    @cached_property
+    def version(self) -> str:
+        """Names the models in every score."""
+        if self._encoder is None:
+            return self.model.version
+        digest = hashlib.sha256((self._encoder / "encoder.safetensors").read_bytes()).hexdigest()
+        return f"{self.model.version}+encoder-{digest[:12]}"
+
+    @cached_property
+    def reader(self) -> Transformer | None:
+        """The transformer, or nothing where it cannot run."""
+        if self._encoder is None:
+            return None
+        from classifier.transformer import Transformer
+
+        return Transformer.load(self._encoder)
 
     def interest(self, text: str) -> float:
         """Just the probability that the text is an offer; what the crawler asks of every page."""
@@ -53,10 +88,17 @@ class Judge:
         """Judge texts in batches."""
         pending = iter(texts)
         while batch := list(islice(pending, BATCH)):
-            for text, row in zip(batch, self.model.probabilities(batch), strict=True):
-                yield self._judgement(text, dict(zip(self.model.heads, map(float, row), strict=True)))
+            rows = [
+                dict(zip(self.model.heads, map(float, row), strict=True)) for row in self.model.probabilities(batch)
+            ]
+            chosen = [i for i, row in enumerate(rows) if self.reader and row["offer"] >= self.reader.gate]
+            read = self.reader.read([batch[i] for i in chosen]) if self.reader and chosen else []
+            readings: dict[int, Reading] = dict(zip(chosen, read, strict=True))
+            for i, (text, row) in enumerate(zip(batch, rows, strict=True)):
+                reading = readings.get(i)
+                yield self._judgement(text, reading.answers if reading else row, reading)
 
-    def _judgement(self, text: str, probabilities: dict[str, float]) -> Judgement:
+    def _judgement(self, text: str, probabilities: dict[str, float], reading: Reading | None) -> Judgement:
         unreadable = _unreadable(text)
         if unreadable:
             return Judgement(0.0, "other", {}, (), (), unreadable)
@@ -67,7 +109,12 @@ class Judge:
         spans: tuple[Span, ...] = ()
         counter: tuple[Span, ...] = ()
         if score >= REASONS_FROM:
-            spans, counter = reasons(self.model, text[:TEXT_LIMIT], indicators, INDICATOR_FROM)
+            seen = text[:TEXT_LIMIT]
+            spans, counter = (
+                read_reasons(seen, reading, indicators, INDICATOR_FROM)
+                if reading
+                else reasons(self.model, seen, indicators, INDICATOR_FROM)
+            )
         return Judgement(score, max(genres, key=genres.__getitem__), indicators, spans, counter, _caution(text))
 
     def score(self, captures: Iterable[Capture]) -> Iterator[Score]:

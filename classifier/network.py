@@ -6,15 +6,20 @@ Shapes: ``C`` chunks of ``T`` tokens hold ``S`` phrases of ``D`` pages; ``H`` is
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
+from transformers import PreTrainedModel
 
-from classifier.chunks import Chunk
+from classifier.chunks import Chunk, Pieces
 
 QUERIES = 2
 DROPOUT = 0.15
+PAGES = 12  # read in one go
 
 
 @dataclass(frozen=True)
@@ -28,8 +33,8 @@ class Batch:
     pages: int
 
     def to(self, device: torch.device) -> Batch:
-        tensors = (tensor.to(device) for tensor in (self.ids, self.mask, self.phrase, self.page))
-        return Batch(*tensors, self.pages)
+        ids, mask, phrase, page = (tensor.to(device) for tensor in (self.ids, self.mask, self.phrase, self.page))
+        return Batch(ids, mask, phrase, page, self.pages)
 
 
 def collate(pages: Sequence[Sequence[Chunk]], phrases: Sequence[int], pad: int) -> Batch:
@@ -58,15 +63,16 @@ class PageNetwork(nn.Module):
     carries the offer, whether it speaks against one, and which indicator it carries.
     """
 
-    def __init__(self, encoder: nn.Module, width: int, answers: int, indicators: int) -> None:
+    def __init__(self, encoder: PreTrainedModel, width: int, answers: int, indicators: int) -> None:
         super().__init__()
-        self.encoder = encoder
+        self.encoder: PreTrainedModel = encoder
         self.norm = nn.LayerNorm(width)
         self.key = nn.Linear(width, width // 2)
         self.query = nn.Linear(width // 2, QUERIES)
         self.phrase = nn.Linear(width, 2 + indicators)
         self.page = nn.Linear((QUERIES + 1) * width + 4, answers)
         self.dropout = nn.Dropout(DROPOUT)
+        self.pad: int = getattr(encoder.config, "pad_token_id", None) or 0
 
     def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
         hidden = self.encoder(input_ids=batch.ids, attention_mask=batch.mask).last_hidden_state.float()
@@ -103,3 +109,29 @@ def _largest(values: Tensor, group: Tensor, groups: int) -> Tensor:
     """The largest row value by group and column; values are not negative."""
     index = group[:, None].expand_as(values)
     return values.new_zeros(groups, values.shape[1]).scatter_reduce(0, index, values, "amax")
+
+
+def precision(device: torch.device) -> AbstractContextManager[None]:
+    """bfloat16 where the machine computes it fast, single precision elsewhere."""
+    fast = device.type == "cuda" or torch.cpu._is_avx512_bf16_supported()
+    return torch.autocast(device.type, torch.bfloat16, enabled=fast)
+
+
+def predict(
+    network: PageNetwork, pieces: Pieces, pages: Sequence[Sequence[str]]
+) -> tuple[NDArray[np.float32], list[NDArray[np.float32]]]:
+    """Logits of pages given as phrases: ``(pages, answers)``, and for each page ``(phrases, 2 + indicators)``."""
+    network.eval()
+    order = sorted(range(len(pages)), key=lambda i: sum(map(len, pages[i])))
+    logits: dict[int, NDArray[np.float32]] = {}
+    phrases: dict[int, NDArray[np.float32]] = {}
+    device = network.norm.weight.device
+    for place in range(0, len(order), PAGES):
+        chosen = order[place : place + PAGES]
+        sizes = [max(len(pages[i]), 1) for i in chosen]
+        chunks = [pieces.chunks(pages[i] or [""]) for i in chosen]
+        with torch.inference_mode(), precision(device):
+            page, said = network(collate(chunks, sizes, network.pad).to(device))
+        for i, row, own in zip(chosen, page.float().cpu().numpy(), said.float().cpu().split(sizes), strict=True):
+            logits[i], phrases[i] = row, own.numpy()[: len(pages[i])]
+    return np.stack([logits[i] for i in range(len(pages))]), [phrases[i] for i in range(len(pages))]

@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from classifier.lexicon import find_terms
 from classifier.model import LinearModel
 from classifier.normalise import Normal, normalise
 from data.facts import taxonomy
 from data.records import Span
+
+if TYPE_CHECKING:  # it needs torch, which may be absent
+    from classifier.transformer import Reading
 
 # A reason is a phrase a reviewer can read at a glance: cut at sentence ends and line breaks, then at commas when long.
 _SENTENCE = re.compile(r"[^\n。！？!?；;]+[。！？!?；;]?")
@@ -19,6 +23,8 @@ PHRASE_LIMIT = 60
 PER_INDICATOR = 3
 COUNTER_LIMIT = 6
 NOTICE = "237"
+# A phrase the transformer read carries the offer from this probability on, and an indicator from this share of it.
+CARRIES, SHARE = 0.5, 0.1
 
 
 def phrases(text: str, limit: int = 400) -> list[tuple[int, int]]:
@@ -79,6 +85,35 @@ def reasons(
         spans += [_span(indicator.id, clause, text, places[i], weight[i] + float(strength[i])) for i in carrying]
     against = [(min(names), i) for i in order[::-1] if (names := [n for n in terms[i] if n.startswith("counter_")])]
     counter = [_span(name, "", text, places[i], float(strength[i])) for name, i in against[:COUNTER_LIMIT]]
+    return tuple(spans), tuple(counter)
+
+
+def read_reasons(
+    text: str, reading: Reading, probabilities: Mapping[str, float], least: float
+) -> tuple[tuple[Span, ...], tuple[Span, ...]]:
+    """As ``reasons``, from what the transformer read in the phrases; a term of the indicator's lexicon adds to it."""
+    places = reading.places
+    terms = [_terms(normalise(text[start:end])) for start, end in places]
+    spans: list[Span] = []
+    for column, indicator in enumerate(taxonomy().indicators.values()):
+        if probabilities.get(indicator.id, 0.0) < least or not places:
+            continue
+        helped = [0.5 if words[indicator.id] else 0.0 for words in terms]
+        weight = [float(reading.indicators[i, column] + reading.carries[i] * helped[i]) for i in range(len(places))]
+        order = sorted(range(len(places)), key=lambda i: -weight[i])
+        carrying = [i for i in order[:PER_INDICATOR] if reading.carries[i] >= CARRIES and weight[i] >= SHARE] or order[
+            :1
+        ]
+        clause = indicator.clauses.get(NOTICE, "")
+        spans += [_span(indicator.id, clause, text, places[i], weight[i]) for i in carrying]
+    against = [
+        (float(reading.against[i]), min((n for n in terms[i] if n.startswith("counter_")), default="counter_stance"), i)
+        for i in range(len(places))
+        if reading.against[i] >= CARRIES
+        or (reading.carries[i] < CARRIES and any(n.startswith("counter_") for n in terms[i]))
+    ]
+    against.sort(key=lambda found: -found[0])
+    counter = [_span(name, "", text, places[i], weight) for weight, name, i in against[:COUNTER_LIMIT]]
     return tuple(spans), tuple(counter)
 
 

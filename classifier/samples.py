@@ -88,7 +88,7 @@ def varied(page: Sequence[Line], surroundings: Sequence[Sequence[Line]], random:
 def _cut(page: list[Line], random: Random) -> list[Line]:
     """The first ``CUT`` characters, or fewer, if what marks the page is among them."""
     room = random.randint(200, CUT)
-    kept = []
+    kept: list[Line] = []
     for line in page:
         room -= len(line.text)
         if room < 0 and kept:

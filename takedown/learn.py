@@ -9,18 +9,21 @@ from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
 from rich.markup import escape
 from rich.table import Table
 
 from classifier.card import write_card
 from classifier.corpus import CORPUS, read_corpus
 from classifier.evaluate import evaluate as measure
-from classifier.judge import SHIPPED, Judge
+from classifier.judge import ENCODER, SHIPPED, Judge
+from classifier.start import ensure_start
 from classifier.train import train as fit
 from crawler.extract import read_page
 from data.facts import taxonomy, thresholds
 from takedown.console import out, print_json, progress
 
+OWN_START = "multilingual-e5-small"
 _MARKUP = re.compile(r"<(?:!doctype|html|head|body|div|p|a|span|h1|table|script|meta|article)\b", re.I)
 
 
@@ -69,11 +72,20 @@ def classify(file: Any, as_json: bool) -> None:
         out.print("相反的迹象：" + escape("；".join(span.text for span in found.counter)))
 
 
-@click.command(epilog="例：takedown train")
+@click.command(epilog="例：takedown train   或   takedown train --encoder")
 @click.option("--corpus", type=click.Path(exists=True, path_type=Path), default=CORPUS, help="语料文件或目录。")
 @click.option("--out", "path", type=click.Path(path_type=Path), default=SHIPPED, help="模型写到哪里。")
-def train(corpus: Path, path: Path) -> None:
-    """用语料训练线性模型，连同模型卡写出。"""
+@click.option(
+    "--encoder",
+    is_flag=False,
+    flag_value=OWN_START,
+    metavar="[起点]",
+    help="另外训练读全文的编码器（需要 torch，两核约四十分钟）；起点可为 Hugging Face 模型名或目录，默认 multilingual-e5-small。",
+)
+@click.option("--encoder-out", type=click.Path(path_type=Path), default=ENCODER, help="编码器写到哪个目录。")
+@click.pass_obj
+def train(home: Path, corpus: Path, path: Path, encoder: str | None, encoder_out: Path) -> None:
+    """用语料训练线性模型（及编码器），连同模型卡写出。"""
     texts = list(read_corpus(corpus, text_of))
     started = time.perf_counter()
     with progress("训练") as display:
@@ -84,6 +96,18 @@ def train(corpus: Path, path: Path) -> None:
     out.print(
         f"模型写到 {path}（SHA-256 {digest[:16]}…），用时 {time.perf_counter() - started:.0f} 秒。", soft_wrap=True
     )
+    out.print(card, soft_wrap=True)
+    if encoder is None:
+        return
+    from classifier.ship import gate_of, ship  # needs torch
+
+    start = ensure_start(home / "start") if encoder == OWN_START else encoder
+    sure = np.array([text.label == "positive" for text in texts if text.label != "borderline"])
+    with progress("编码器") as display:
+        task = display.add_task("", total=1.0)
+        told = lambda what, share: display.update(task, description=what, completed=share)  # noqa: E731
+        card = ship(texts, gate_of(sure, outside), start, encoder_out, told)
+    out.print(f"编码器写到 {encoder_out}，共用时 {(time.perf_counter() - started) / 60:.0f} 分钟。", soft_wrap=True)
     out.print(card, soft_wrap=True)
 
 

@@ -1,0 +1,133 @@
+"""The transformer as it is shipped: a folder with quantised weights, a tokenizer and a configuration, and no network."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+from tokenizers import Tokenizer
+from transformers import AutoConfig, AutoModel
+from transformers.initialization import no_init_weights
+
+from classifier.calibrate import probabilities, sigmoid
+from classifier.chunks import Pieces
+from classifier.model import TEXT_LIMIT, ModelError
+from classifier.network import PageNetwork, predict
+from classifier.quantise import packed, unpacked
+from classifier.reasons import phrases
+from data.facts import taxonomy
+
+FORMAT = "1"
+WEIGHTS, CONFIG, TOKENIZER = "encoder.safetensors", "config.json", "tokenizer.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One page read: a probability per answer, its phrases' places in the text, and of each phrase the probability that
+    it carries the offer, that it speaks against one, and the share of each indicator in what it carries."""
+
+    answers: dict[str, float]
+    places: list[tuple[int, int]]
+    carries: NDArray[np.float64]
+    against: NDArray[np.float64]
+    indicators: NDArray[np.float64]
+
+
+class Transformer:
+    """A loaded model. ``gate`` is the linear model's probability below which reading a page would change nothing."""
+
+    def __init__(
+        self, network: PageNetwork, pieces: Pieces, calibration: NDArray[np.float32], gate: float, digest: str
+    ) -> None:
+        self.network = network.eval()
+        self.pieces = pieces
+        self.calibration = calibration
+        self.gate = gate
+        self.version = f"encoder-{digest[:12]}"
+
+    def read(self, texts: Sequence[str]) -> list[Reading]:
+        """Read pages; their first ``TEXT_LIMIT`` characters, in the chunks that tell most."""
+        places = [phrases(text[:TEXT_LIMIT]) for text in texts]
+        pages = [[text[start:end] for start, end in spans] for text, spans in zip(texts, places, strict=True)]
+        logits, said = predict(self.network, self.pieces, pages)
+        names = answers()
+        found = probabilities(logits, self.calibration, names)
+        return [
+            Reading(
+                dict(zip(names, map(float, row), strict=True)),
+                spans,
+                sigmoid(own[:, 0]),
+                sigmoid(own[:, 1]),
+                sigmoid(own[:, :1]) * _shares(own[:, 2:]),
+            )
+            for row, spans, own in zip(found, places, said, strict=True)
+        ]
+
+    @classmethod
+    def load(cls, directory: Path) -> Transformer:
+        """Read a saved model. Raises ``ModelError``."""
+        try:
+            content = (directory / WEIGHTS).read_bytes()
+            stored = load(content)
+            about = json.loads((directory / CONFIG).read_text("utf8"))
+            pieces = Pieces(Tokenizer.from_file(str(directory / TOKENIZER)))
+            if about["takedown"] != {"format": FORMAT, "answers": answers()}:
+                raise ModelError(f"模型 {directory} 与当前分类表不符；运行 takedown train --encoder 可重新训练。")
+            network = build(directory)
+            shapes = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+            weights = {name: torch.from_numpy(values) for name, values in unpacked(stored, shapes).items()}
+            network.load_state_dict(weights, assign=True)
+        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+            raise ModelError(
+                f"无法读取模型 {directory}（{error}）；运行 takedown train --encoder 可重新训练。"
+            ) from error
+        gate = float(stored["gate"][0])
+        return cls(network, pieces, stored["calibration"], gate, hashlib.sha256(content).hexdigest())
+
+
+def answers() -> list[str]:
+    """The page's questions in the order of the network's logits; named as the linear model's heads are."""
+    facts = taxonomy()
+    return ["offer", *facts.indicators, *(f"genre:{genre.id}" for genre in facts.genres)]
+
+
+def build(directory: Path) -> PageNetwork:
+    """The network of a saved model, its weights yet to be filled in."""
+    config = AutoConfig.from_pretrained(directory, local_files_only=True)
+    with no_init_weights():
+        encoder = AutoModel.from_config(config, add_pooling_layer=False)  # type: ignore[no-untyped-call]
+    return PageNetwork(encoder, config.hidden_size, len(answers()), len(taxonomy().indicators))
+
+
+def save_model(
+    network: PageNetwork, pieces: Pieces, calibration: NDArray[np.float32], gate: float, directory: Path
+) -> str:
+    """Write the model's folder and return the SHA-256 of its weights: word embeddings in 4 bits, matrices in 8."""
+    tensors = {name: value.detach().numpy() for name, value in network.state_dict().items()}
+    width = {
+        name: 4 if "word_embeddings" in name else 8
+        for name, values in tensors.items()
+        if name.startswith("encoder.") and values.ndim == 2 and values.size > 1 << 16
+    }
+    stored = packed(tensors, width)
+    stored |= {"calibration": calibration.astype(np.float32), "gate": np.array([gate], dtype=np.float32)}
+    content = save(stored)
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / WEIGHTS).write_bytes(content)
+    pieces.tokenizer.save(str(directory / TOKENIZER), pretty=False)
+    about = network.encoder.config.to_dict() | {"takedown": {"format": FORMAT, "answers": answers()}}
+    (directory / CONFIG).write_text(json.dumps(about, indent=1, sort_keys=True), "utf8")
+    return hashlib.sha256(content).hexdigest()
+
+
+def _shares(logits: NDArray[np.float32]) -> NDArray[np.float64]:
+    raised = np.exp(logits.astype(np.float64) - logits.max(1, keepdims=True, initial=-1e9))
+    return np.asarray(raised / raised.sum(1, keepdims=True))
