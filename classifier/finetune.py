@@ -14,7 +14,8 @@ from sklearn.metrics import average_precision_score, log_loss
 from sklearn.model_selection import StratifiedGroupKFold
 from torch import Tensor
 from torch.nn import functional as F
-from transformers import AutoModel
+from transformers import AutoConfig, AutoModel
+from transformers.utils import logging
 
 from classifier.chunks import Chunk, Pieces
 from classifier.corpus import Text
@@ -55,12 +56,18 @@ def finetune(
     torch.manual_seed(SEED)
     random = Random(SEED)  # noqa: S311 - must be repeatable
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    config = AutoConfig.from_pretrained(start)
     # Dropout inside the attention costs the fast kernel, and a third of the time; the other dropouts stay.
-    encoder = AutoModel.from_pretrained(start, add_pooling_layer=False, attention_probs_dropout_prob=0.0)
+    config.attention_probs_dropout_prob = 0.0
+    encoder = AutoModel.from_pretrained(start, config=config)
+    if hasattr(encoder, "pooler"):
+        encoder.pooler = None
     # Words that the corpus never uses keep their place beside those it does.
-    encoder.embeddings.word_embeddings.requires_grad_(False)
+    encoder.get_input_embeddings().requires_grad_(False)
     names, indicators = answers(), list(taxonomy().indicators)
-    network = PageNetwork(encoder, encoder.config.hidden_size, len(names), len(indicators)).to(device)
+    network = PageNetwork(encoder, config.to_dict(), len(names), len(indicators)).to(device)
     pages = [lines(text) for text in texts]
     fit, held = held_out(texts)
     innocent = [pages[i] for i in fit if texts[i].label == "negative" and not texts[i].hard and pages[i]]
@@ -108,7 +115,7 @@ def finetune(
 
 def _rates(network: PageNetwork) -> list[dict[str, object]]:
     """Parameters with their learning rates: the heads fast, the encoder slower towards its input."""
-    layers: int = network.encoder.config.num_hidden_layers
+    layers: int = network.config["num_hidden_layers"]
     groups: list[dict[str, object]] = []
     for name, parameter in network.named_parameters():
         if not parameter.requires_grad:

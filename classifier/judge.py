@@ -55,7 +55,7 @@ class Judge:
     def __init__(self, path: Path = SHIPPED, encoder: Path | None = ENCODER) -> None:
         self.model = LinearModel.load(path)
         present = encoder is not None and (encoder / "encoder.safetensors").is_file()
-        lacking = [name for name in ("torch", "transformers", "tokenizers") if not find_spec(name)]
+        lacking = [name for name in ("torch", "tokenizers") if not find_spec(name)]
         self.lacking = f"缺少 {'、'.join(lacking)}，只用线性模型判断" if present and lacking else ""
         self._encoder = encoder if present and not lacking else None
 

@@ -5,15 +5,15 @@ Shapes: ``C`` chunks of ``T`` tokens hold ``S`` phrases of ``D`` pages; ``H`` is
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from transformers import PreTrainedModel
 
 from classifier.chunks import Chunk, Pieces
 
@@ -57,22 +57,25 @@ def collate(pages: Sequence[Sequence[Chunk]], phrases: Sequence[int], pad: int) 
 
 
 class PageNetwork(nn.Module):
-    """``encoder`` is any Hugging Face model with a ``last_hidden_state``; ``answers`` counts the page's questions.
+    """``encoder`` is any model with a ``last_hidden_state``, ``config`` its Hugging Face configuration; ``answers`` counts the
+    page's questions.
 
     ``forward`` returns the page logits ``(D, answers)`` and the phrase logits ``(S, 2 + indicators)``: whether the phrase
     carries the offer, whether it speaks against one, and which indicator it carries.
     """
 
-    def __init__(self, encoder: PreTrainedModel, width: int, answers: int, indicators: int) -> None:
+    def __init__(self, encoder: nn.Module, config: Mapping[str, Any], answers: int, indicators: int) -> None:
         super().__init__()
-        self.encoder: PreTrainedModel = encoder
+        self.encoder = encoder
+        self.config = dict(config)
+        width: int = config["hidden_size"]
         self.norm = nn.LayerNorm(width)
         self.key = nn.Linear(width, width // 2)
         self.query = nn.Linear(width // 2, QUERIES)
         self.phrase = nn.Linear(width, 2 + indicators)
         self.page = nn.Linear((QUERIES + 1) * width + 4, answers)
         self.dropout = nn.Dropout(DROPOUT)
-        self.pad: int = getattr(encoder.config, "pad_token_id", None) or 0
+        self.pad: int = config.get("pad_token_id") or 0
 
     def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
         hidden = self.encoder(input_ids=batch.ids, attention_mask=batch.mask).last_hidden_state.float()

@@ -78,7 +78,7 @@ def measure(found: NDArray[np.float64], texts: Sequence[Text], names: Sequence[s
             true = [name in getattr(texts[i], field) for i in sure]
             if any(true):
                 rates.append(f1_score(true, score * found[sure, names.index(name)] >= 0.5))
-        return float(np.mean(rates))
+        return float(np.mean(rates)) if rates else 0.0
 
     errors = {"offer": calibration_error(truth, score)}
     for name in facts.indicators:

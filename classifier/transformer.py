@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,9 +15,9 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 from tokenizers import Tokenizer
-from transformers import AutoConfig, AutoModel
-from transformers.initialization import no_init_weights
+from torch import nn
 
+from classifier.bert import Bert
 from classifier.calibrate import probabilities, sigmoid
 from classifier.chunks import Pieces
 from classifier.model import TEXT_LIMIT, ModelError
@@ -81,7 +82,7 @@ class Transformer:
             pieces = Pieces(Tokenizer.from_file(str(directory / TOKENIZER)))
             if about["takedown"] != {"format": FORMAT, "answers": answers()}:
                 raise ModelError(f"模型 {directory} 与当前分类表不符；运行 takedown train --encoder 可重新训练。")
-            network = build(directory)
+            network = build(about)
             shapes = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
             weights = {name: torch.from_numpy(values) for name, values in unpacked(stored, shapes).items()}
             network.load_state_dict(weights, assign=True)
@@ -99,12 +100,15 @@ def answers() -> list[str]:
     return ["offer", *facts.indicators, *(f"genre:{genre.id}" for genre in facts.genres)]
 
 
-def build(directory: Path) -> PageNetwork:
+def build(config: Mapping[str, Any]) -> PageNetwork:
     """The network of a saved model, its weights yet to be filled in."""
-    config = AutoConfig.from_pretrained(directory, local_files_only=True)
-    with no_init_weights():
-        encoder = AutoModel.from_config(config, add_pooling_layer=False)  # type: ignore[no-untyped-call]
-    return PageNetwork(encoder, config.hidden_size, len(answers()), len(taxonomy().indicators))
+    if config["model_type"] == "bert":
+        encoder: nn.Module = Bert(config)
+    else:
+        from transformers import AutoConfig, AutoModel  # seconds, which only another kind of encoder costs
+
+        encoder = AutoModel.from_config(AutoConfig.for_model(**config))
+    return PageNetwork(encoder, config, len(answers()), len(taxonomy().indicators))
 
 
 def save_model(
@@ -123,7 +127,7 @@ def save_model(
     directory.mkdir(parents=True, exist_ok=True)
     (directory / WEIGHTS).write_bytes(content)
     pieces.tokenizer.save(str(directory / TOKENIZER), pretty=False)
-    about = network.encoder.config.to_dict() | {"takedown": {"format": FORMAT, "answers": answers()}}
+    about = network.config | {"takedown": {"format": FORMAT, "answers": answers()}}
     (directory / CONFIG).write_text(json.dumps(about, indent=1, sort_keys=True), "utf8")
     return hashlib.sha256(content).hexdigest()
 
