@@ -25,7 +25,7 @@ from classifier.train import SEED
 from classifier.transformer import answers
 from data.facts import taxonomy
 
-EPOCHS = 5
+EPOCHS = 4
 PAGES = 12  # in one step
 TRAIN_CHUNKS = 3
 ENCODER_RATE, HEAD_RATE, DECAY_BY_LAYER = 1e-4, 1e-3, 0.92

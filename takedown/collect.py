@@ -173,6 +173,8 @@ def collect(
 
 def score_captures(store: Store, judge: Judge, rescore: bool) -> int:
     """Score what waits for it, open cases for what reaches the threshold, and say how many. Returns the captures scored."""
+    if judge.lacking:
+        err.print(f"[yellow]{escape(judge.lacking)}[/]")
     pending = list(store.captures()) if rescore else list(store.unscored(judge.version))
     done = 0
     with progress("评分") as display:

@@ -21,7 +21,7 @@ from classifier.start import ensure_start
 from classifier.train import train as fit
 from crawler.extract import read_page
 from data.facts import taxonomy, thresholds
-from takedown.console import out, print_json, progress
+from takedown.console import err, out, print_json, progress
 
 OWN_START = "multilingual-e5-small"
 _MARKUP = re.compile(r"<(?:!doctype|html|head|body|div|p|a|span|h1|table|script|meta|article)\b", re.I)
@@ -116,7 +116,10 @@ def train(home: Path, corpus: Path, path: Path, encoder: str | None, encoder_out
 @click.option("--json", "as_json", is_flag=True, help="输出 JSON。")
 def evaluate(corpus: Path, as_json: bool) -> None:
     """在带标注的文本上测量当前模型。"""
-    figures = measure(Judge(), list(read_corpus(corpus, text_of)))
+    judge = Judge()
+    if judge.lacking:
+        err.print(f"[yellow]{escape(judge.lacking)}[/]")
+    figures = measure(judge, list(read_corpus(corpus, text_of)))
     if as_json:
         print_json(figures)
         return
