@@ -30,21 +30,30 @@ def platt(margins: NDArray[np.floating], truth: NDArray[np.bool_]) -> tuple[floa
     return (slope, float(fitted.intercept_[0])) if slope > 0 else (1.0, 0.0)
 
 
-def calibrate(logits: NDArray[np.float32], texts: Sequence[Text], names: Sequence[str]) -> NDArray[np.float32]:
-    """Slope and shift for every answer, shape ``(2, answers)``: ``probability = sigmoid(slope · logit + shift)``.
+def logit(chances: NDArray[np.floating]) -> NDArray[np.float64]:
+    bounded = np.clip(chances.astype(np.float64), 1e-4, 1 - 1e-4)
+    return np.asarray(np.log(bounded / (1 - bounded)))
 
-    Indicators are asked of offers only. The genres share one slope, a temperature, and go through a softmax.
+
+def calibrate(
+    logits: NDArray[np.float32], linear: NDArray[np.floating], texts: Sequence[Text], names: Sequence[str]
+) -> NDArray[np.float32]:
+    """Slope, shift and the linear model's weight for every answer, shape ``(3, answers)``:
+    ``probability = sigmoid(slope · logit + shift + weight · logit of the linear model's)``.
+
+    ``linear`` are the linear model's out-of-fold probabilities of an offer; only that question heeds them. Indicators are
+    asked of offers only. The genres share one slope, a temperature, and go through a softmax.
     """
     offer = np.array([text.label == "positive" for text in texts])
     sure = np.array([text.label != "borderline" for text in texts])
-    found = np.zeros((2, len(names)), dtype=np.float32)
+    found = np.zeros((3, len(names)), dtype=np.float32)
     indicators = taxonomy().indicators
     for column, name in enumerate(names):
         if name == "offer":
-            found[:, column] = platt(logits[sure, column], offer[sure])
+            found[:, column] = blend(logits[sure, column], logit(linear[sure]), offer[sure])
         elif name in indicators:
             truth = np.array([name in (*text.activities, *text.roles, *text.audience) for text in texts])
-            found[:, column] = platt(logits[offer, column], truth[offer])
+            found[:2, column] = platt(logits[offer, column], truth[offer])
     genres = [i for i, name in enumerate(names) if name.startswith("genre:")]
     target = np.array([names.index(f"genre:{text.genre}") - genres[0] for text in texts])
 
@@ -55,23 +64,38 @@ def calibrate(logits: NDArray[np.float32], texts: Sequence[Text], names: Sequenc
     return found
 
 
+def blend(
+    margins: NDArray[np.floating], others: NDArray[np.floating], truth: NDArray[np.bool_]
+) -> tuple[float, float, float]:
+    """Slope, shift and the weight of the other model's logits; as ``platt`` when they do not help."""
+    if min(truth.sum(), (~truth).sum()) >= FEWEST:
+        fitted = LogisticRegression(C=100.0).fit(np.stack([margins, others], axis=1), truth)
+        slope, weight = fitted.coef_[0]
+        if slope > 0 and weight > 0:
+            return float(slope), float(fitted.intercept_[0]), float(weight)
+    return *platt(margins, truth), 0.0
+
+
 def probabilities(
-    logits: NDArray[np.float32], calibration: NDArray[np.float32], names: Sequence[str]
+    logits: NDArray[np.float32], linear: NDArray[np.floating], calibration: NDArray[np.float32], names: Sequence[str]
 ) -> NDArray[np.float64]:
-    """Calibrated probabilities, the shape of ``logits``."""
-    margins = logits * calibration[0] + calibration[1]
+    """Calibrated probabilities, the shape of ``logits``; ``linear`` is the linear model's of an offer, ``(texts,)``."""
+    margins = logits * calibration[0] + calibration[1] + logit(linear)[:, None] * calibration[2]
     found = sigmoid(margins)
     genres = [i for i, name in enumerate(names) if name.startswith("genre:")]
     found[:, genres] = softmax(margins[:, genres])
     return found
 
 
-def across(logits: NDArray[np.float32], texts: Sequence[Text], names: Sequence[str]) -> NDArray[np.float64]:
+def across(
+    logits: NDArray[np.float32], linear: NDArray[np.floating], texts: Sequence[Text], names: Sequence[str]
+) -> NDArray[np.float64]:
     """Probabilities of texts whose groups had no part in the calibration: what figures are honestly taken from."""
     groups = [text.group or text.id or str(index) for index, text in enumerate(texts)]
     found = np.zeros(logits.shape)
     for fit, held in GroupKFold(PARTS).split(logits, groups=groups):
-        found[held] = probabilities(logits[held], calibrate(logits[fit], [texts[i] for i in fit], names), names)
+        fitted = calibrate(logits[fit], linear[fit], [texts[i] for i in fit], names)
+        found[held] = probabilities(logits[held], linear[held], fitted, names)
     return found
 
 

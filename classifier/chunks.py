@@ -13,7 +13,7 @@ from classifier.normalise import Normal, normalise
 
 CHUNK_TOKENS = 256
 # A long page is read in this many chunks: the opening, and where most terms of the lexicon stand.
-CHUNK_LIMIT = 6
+CHUNK_LIMIT = 4
 OPENING = 2
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from random import Random
@@ -20,7 +21,7 @@ from transformers.utils import logging
 from classifier.chunks import Chunk, Pieces
 from classifier.corpus import Text
 from classifier.network import PageNetwork, collate, precision, predict
-from classifier.samples import Line, lines, varied
+from classifier.samples import Line, companions, joined, lines, varied
 from classifier.train import SEED
 from classifier.transformer import answers
 from data.facts import taxonomy
@@ -70,6 +71,10 @@ def finetune(
     network = PageNetwork(encoder, config.to_dict(), len(names), len(indicators)).to(device)
     pages = [lines(text) for text in texts]
     fit, held = held_out(texts)
+    lengths = [sum(len(line.text) for line in page) for page in pages]
+    peers: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for i in fit:
+        peers[texts[i].label, texts[i].genre].append(i)
     innocent = [pages[i] for i in fit if texts[i].label == "negative" and not texts[i].hard and pages[i]]
     rates = _rates(network)
     optimiser = torch.optim.AdamW(rates, weight_decay=0.01)
@@ -82,16 +87,19 @@ def finetune(
     step = 0
     for epoch in range(epochs):
         network.train()
-        for chosen in _batches(fit, [sum(len(line.text) for line in page) for page in pages], random):
-            sample = [varied(pages[i], innocent, random) or [Line("")] for i in chosen]
+        together = [companions(i, peers[texts[i].label, texts[i].genre], random) for i in fit]
+        for chosen in _batches(together, [sum(lengths[i] for i in parts) for parts in together], random):
+            sample = [
+                varied([line for i in parts for line in pages[i]], innocent, random) or [Line("")] for parts in chosen
+            ]
             chunks = [pieces.chunks([line.text for line in page], limit=TRAIN_CHUNKS) for page in sample]
             with precision(device):
                 told_page, told_phrase = network(
                     collate(chunks, [len(page) for page in sample], network.pad).to(device)
                 )
-            loss = page_loss(told_page.float(), [texts[i] for i in chosen], names) + phrase_loss(
-                told_phrase.float(), sample, chunks, indicators
-            )
+            loss = page_loss(
+                told_page.float(), [joined([texts[i] for i in parts]) for parts in chosen], names
+            ) + phrase_loss(told_phrase.float(), sample, chunks, indicators)
             optimiser.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
@@ -131,9 +139,11 @@ def _rates(network: PageNetwork) -> list[dict[str, object]]:
     return groups
 
 
-def _batches(indices: Sequence[int], lengths: Sequence[int], random: Random) -> Iterator[list[int]]:
-    """Every index once, pages of like length together, in random order."""
-    noisy = sorted(indices, key=lambda i: lengths[i] * random.uniform(0.7, 1.4))
+def _batches(pages: Sequence[list[int]], lengths: Sequence[int], random: Random) -> Iterator[list[list[int]]]:
+    """Every page once, those of like length together, in random order."""
+    noisy = [
+        page for _, page in sorted((n * random.uniform(0.7, 1.4), page) for n, page in zip(lengths, pages, strict=True))
+    ]
     batches = [noisy[place : place + PAGES] for place in range(0, len(noisy), PAGES)]
     random.shuffle(batches)
     yield from batches

@@ -92,7 +92,11 @@ class Judge:
                 dict(zip(self.model.heads, map(float, row), strict=True)) for row in self.model.probabilities(batch)
             ]
             chosen = [i for i, row in enumerate(rows) if self.reader and row["offer"] >= self.reader.gate]
-            read = self.reader.read([batch[i] for i in chosen]) if self.reader and chosen else []
+            read = (
+                self.reader.read([batch[i] for i in chosen], [rows[i]["offer"] for i in chosen])
+                if self.reader and chosen
+                else []
+            )
             readings: dict[int, Reading] = dict(zip(chosen, read, strict=True))
             for i, (text, row) in enumerate(zip(batch, rows, strict=True)):
                 reading = readings.get(i)

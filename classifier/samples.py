@@ -11,8 +11,10 @@ from classifier.disguise import OPERATORS, disguise
 from classifier.reasons import phrases
 
 CUT = 800
-# Chances, by trial of few values: a page is disguised, cut, or surrounded by another page's lines.
+# Chances: a page is disguised, cut, or surrounded by another page's lines.
 DISGUISED, CUT_SHORT, WINDOWED, SURROUNDED = 0.35, 0.15, 0.25, 0.25
+# Real pages run to thousands of characters, written texts do not: a page is joined with so many of its kind at most.
+JOINED, JOINED_WITH = 0.35, 4
 # How much an unmarked phrase counts as one that carries no offer (of an offer) or says nothing against (of the others):
 # authors marked some texts completely and some not.
 UNMARKED = 0.4
@@ -62,6 +64,25 @@ def _overlap(one: tuple[int, int], other: tuple[int, int]) -> bool:
     """Whether they share more than half of the shorter one."""
     shared = min(one[1], other[1]) - max(one[0], other[0])
     return shared * 2 > min(one[1] - one[0], other[1] - other[0])
+
+
+def joined(texts: Sequence[Text]) -> Text:
+    """What the one long page that the texts make is labelled: as the first, with the indicators of all."""
+    fields = {
+        name: tuple(sorted({value for text in texts for value in getattr(text, name)}))
+        for name in ("activities", "roles", "audience")
+    }
+    return texts[0].model_copy(update=fields)
+
+
+def companions(index: int, peers: Sequence[int], random: Random) -> list[int]:
+    """Which texts are read as one page with this one: mostly none, else some of ``peers``, of its label and genre."""
+    if len(peers) < 2 or random.random() >= JOINED:
+        return [index]
+    others = random.sample(peers, min(random.randint(1, JOINED_WITH), len(peers)))
+    together = [index, *(other for other in others if other != index)]
+    random.shuffle(together)
+    return together
 
 
 def varied(page: Sequence[Line], surroundings: Sequence[Sequence[Line]], random: Random) -> list[Line]:

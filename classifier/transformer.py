@@ -54,13 +54,16 @@ class Transformer:
         self.gate = gate
         self.version = f"encoder-{digest[:12]}"
 
-    def read(self, texts: Sequence[str]) -> list[Reading]:
-        """Read pages; their first ``TEXT_LIMIT`` characters, in the chunks that tell most."""
+    def read(self, texts: Sequence[str], linear: Sequence[float]) -> list[Reading]:
+        """Read pages; their first ``TEXT_LIMIT`` characters, in the chunks that tell most.
+
+        ``linear`` is the linear model's probability of an offer for each, which has its say in this one's.
+        """
         places = [phrases(text[:TEXT_LIMIT]) for text in texts]
         pages = [[text[start:end] for start, end in spans] for text, spans in zip(texts, places, strict=True)]
         logits, said = predict(self.network, self.pieces, pages)
         names = answers()
-        found = probabilities(logits, self.calibration, names)
+        found = probabilities(logits, np.array(linear), self.calibration, names)
         return [
             Reading(
                 dict(zip(names, map(float, row), strict=True)),

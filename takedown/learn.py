@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
 from rich.markup import escape
 from rich.table import Table
 
@@ -99,14 +98,13 @@ def train(home: Path, corpus: Path, path: Path, encoder: str | None, encoder_out
     out.print(card, soft_wrap=True)
     if encoder is None:
         return
-    from classifier.ship import gate_of, ship  # needs torch
+    from classifier.ship import ship  # needs torch
 
     start = ensure_start(home / "start") if encoder == OWN_START else encoder
-    sure = np.array([text.label == "positive" for text in texts if text.label != "borderline"])
     with progress("编码器") as display:
         task = display.add_task("", total=1.0)
         told = lambda what, share: display.update(task, description=what, completed=share)  # noqa: E731
-        card = ship(texts, gate_of(sure, outside), start, encoder_out, told)
+        card = ship(texts, outside, start, encoder_out, told)
     out.print(f"编码器写到 {encoder_out}，共用时 {(time.perf_counter() - started) / 60:.0f} 分钟。", soft_wrap=True)
     out.print(card, soft_wrap=True)
 

@@ -123,7 +123,7 @@ def shipped(start: Path, pieces: Pieces, tmp_path_factory: pytest.TempPathFactor
     config = json.loads((start / "config.json").read_text("utf8"))
     encoder = transformers.AutoModel.from_pretrained(start, add_pooling_layer=False)
     network = PageNetwork(encoder, config, len(answers()), 14)
-    neutral = np.array([[1.0] * len(answers()), [0.0] * len(answers())], dtype=np.float32)
+    neutral = np.array([[1.0] * len(answers()), *[[0.0] * len(answers())] * 2], dtype=np.float32)
     directory = tmp_path_factory.mktemp("shipped")
     save_model(network, pieces, neutral, 0.0, directory)
     return directory
@@ -209,9 +209,9 @@ def test_a_long_page_is_read_at_its_opening_and_where_its_terms_stand(pieces: Pi
 def test_a_page_is_judged_the_same_alone_and_in_company(shipped: Path) -> None:
     model = Transformer.load(shipped)
     texts = ["注册填邀请码返佣。支付宝买币。", "记者报道，警方提醒。" * 30, "合约交易所下载"]
-    together = model.read(texts)
+    together = model.read(texts, [0.5] * 3)
     for text, reading in zip(texts, together, strict=True):
-        alone = model.read([text])[0]
+        alone = model.read([text], [0.5])[0]
         assert reading.answers["offer"] == pytest.approx(alone.answers["offer"], abs=0.01)
         assert len(reading.places) == len(reading.carries) == len(reading.against) == len(reading.indicators)
     assert sum(p for n, p in together[0].answers.items() if n.startswith("genre:")) == pytest.approx(1)
@@ -235,7 +235,7 @@ def test_anything_is_answered(shipped: Path, text: str) -> None:
     assert 0.0 <= found.score <= 1.0
     for span in (*found.spans, *found.counter):
         assert text[span.start : span.end] == span.text
-    reading = Transformer.load(shipped).read([text])[0]
+    reading = Transformer.load(shipped).read([text], [0.5])[0]
     assert all(np.isfinite(value) for value in reading.answers.values())
 
 
@@ -314,10 +314,10 @@ def test_training_is_repeatable_and_what_it_ships_can_be_loaded(start: Path, pie
     one, _ = finetune(texts, start, pieces, epochs=2)
     two, _ = finetune(texts, start, pieces, epochs=2)
     assert np.allclose(predict(one, pieces, pages)[0], predict(two, pieces, pages)[0], atol=1e-3)
-    summary = ship(texts, 0.0, start, tmp_path)
+    summary = ship(texts, np.full(len(texts), 0.5), start, tmp_path)
     assert "AP" in summary
     assert "SHA-256" in (tmp_path / "README.md").read_text("utf8")
-    shipped = Transformer.load(tmp_path).read([text.text for text in texts])
+    shipped = Transformer.load(tmp_path).read([text.text for text in texts], [0.5] * len(texts))
     assert all(0 <= reading.answers["offer"] <= 1 for reading in shipped)
 
 
@@ -338,10 +338,11 @@ def test_calibration_makes_loud_logits_honest() -> None:
     texts = [
         Text(group=str(i), label="positive" if t else "negative", genre="news", text="字") for i, t in enumerate(truth)
     ]
-    found = across(logits, texts, names)[:, 0]
+    linear = np.full(400, 0.5)
+    found = across(logits, linear, texts, names)[:, 0]
     raw = 1 / (1 + np.exp(-logits[:, 0]))
     assert ((found - truth) ** 2).mean() < ((raw - truth) ** 2).mean() - 0.1
-    whole = probabilities(logits, calibrate(logits, texts, names), names)
+    whole = probabilities(logits, linear, calibrate(logits, linear, texts, names), names)
     assert np.all((whole >= 0) & (whole <= 1))
 
 
@@ -350,4 +351,4 @@ def test_the_gate_loses_few_offers() -> None:
     scores = np.concatenate([np.linspace(0.001, 1, 1000), np.linspace(0, 0.5, 1000)])
     gate = gate_of(truth, scores)
     assert 0 < (scores[truth] < gate).mean() <= LOST
-    assert gate_of(truth[:1010:10], scores[:1010:10]) == 0.0
+    assert gate_of(truth[:1000:20], scores[:1000:20]) == 0.0
