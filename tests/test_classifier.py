@@ -77,9 +77,9 @@ def test_counter_evidence_is_shown_where_a_report_still_scores(judge: Judge) -> 
     ],
 )
 def test_anything_is_answered(judge: Judge, text: str) -> None:
-    found = judge.judge(text)
-    assert 0.0 <= found.score <= 1.0
-    assert judge.interest(text) == pytest.approx(found.score, abs=1e-3)
+    assert 0.0 <= judge.judge(text).score <= 1.0
+    linear = Judge(encoder=None)
+    assert judge.interest(text) == pytest.approx(linear.judge(text).score, abs=1e-3)
 
 
 def test_too_little_text_is_said_and_not_scored(judge: Judge) -> None:
