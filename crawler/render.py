@@ -214,7 +214,10 @@ class Renderer:
             raise PlaywrightError(why)
         if not page.url.startswith(("http:", "https:")):
             raise PlaywrightError(f"浏览器停在 {page.url.partition('?')[0][:80]}")
-        dom = await page.content() + "".join([await _framed(frame) for frame in page.frames[1 : FRAMES + 1]])
+        # Asked of the browser and not of the page, whose scripts could answer what they like.
+        root = (await session.send("DOM.getDocument", {"depth": 0}))["root"]["nodeId"]
+        whole = (await session.send("DOM.getOuterHTML", {"nodeId": root}))["outerHTML"]
+        dom = whole + "".join([await _framed(frame) for frame in page.frames[1 : FRAMES + 1]])
         height = int((await session.send("Page.getLayoutMetrics"))["cssContentSize"]["height"])
         width, shown = visitor.viewport.width, min(max(height, visitor.viewport.height), SCREENSHOT_HEIGHT)
         shot = {
