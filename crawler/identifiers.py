@@ -85,8 +85,18 @@ _TEXT = [
 ]  # fmt: skip
 _MARKUP = [
     _Pattern("baidu_stats", re.compile(r"hm\.baidu\.com/hm\.js\?([0-9a-f]{32})"), _first, ("hm.baidu",)),
-    _Pattern("google_stats", re.compile(r"(UA(?<![\w-]UA)-\d{4,10}-\d{1,4}|G(?<![\w-]G)-[A-Z0-9]{8,12})(?![\w-])"), _first, ("ua-", "g-")),
-    _Pattern("cnzz_stats", re.compile(r"(?:s\d*\.cnzz\.com|c\.cnzz\.com)/[^\"']*?[?&](?:web_)?id=(\d{6,12})"), _first, ("cnzz.com",)),
+    _Pattern(
+        "google_stats",
+        re.compile(r"(UA(?<![\w-]UA)-\d{4,10}-\d{1,4}|G(?<![\w-]G)-[A-Z0-9]{8,12})(?![\w-])"),
+        _first,
+        ("ua-", "g-"),
+    ),
+    _Pattern(
+        "cnzz_stats",
+        re.compile(r"(?:s\d*\.cnzz\.com|c\.cnzz\.com)/[^\"']*?[?&](?:web_)?id=(\d{6,12})"),
+        _first,
+        ("cnzz.com",),
+    ),
     _Pattern("telegram", re.compile(rf"href=[\"']https?://t\.me/{_TELEGRAM}", re.A), _first, ("t.me/",)),
     _Pattern(
         "referral_link",

@@ -31,7 +31,7 @@ class FrontierScheduler:
     def from_crawler(cls, crawler: Crawler) -> FrontierScheduler:
         return cls(crawler)
 
-    def open(self, spider: Any) -> None:
+    def open(self, spider: Any) -> None:  # noqa: ARG002
         """The frontier is open; but the engine must hear of it when a lease ends and its host may have another."""
         self.frontier.freed = self._wake
 
