@@ -52,12 +52,12 @@ http {{
 """
 # A page is named by a number and leads to the ten that are one digit longer.
 TREE = """
-    location ~ ^/(\\d{{0,4}})$ {{ return 200 '<!doctype html><meta charset=utf-8><title>$1</title><p>{text}</p>{links}'; }}
-    location ~ ^/\\d{{5}}$ {{ return 200 '<!doctype html><meta charset=utf-8><title>leaf</title><p>{text}</p>'; }}
+    location ~ "^/(?<number>\\d{{0,4}})$" {{ return 200 '<!doctype html><meta charset=utf-8><title>$number</title><p>{text}</p>{links}'; }}
+    location ~ "^/\\d{{5}}$" {{ return 200 '<!doctype html><meta charset=utf-8><title>leaf</title><p>{text}</p>'; }}
     location / {{ return 404; }}
 """.format(
     text="The harbour opens at six, and the first ferry leaves with the tide. " * 8,
-    links="".join(f'<a href="/${{1}}{digit}">{digit}</a> ' for digit in range(10)),
+    links="".join(f'<a href="/${{number}}{digit}">{digit}</a> ' for digit in range(10)),
 )
 
 
