@@ -181,6 +181,8 @@ def _drive(job: Job, delay: float, per_host: int, timeout: float) -> bool:
         priority="cmdline",
     )
     process = AsyncCrawlerProcess(settings)
+    # Otherwise a line is made for every request, and thrown away where the log is written.
+    logging.getLogger("scrapy").setLevel(settings["LOG_LEVEL"])
     crawler = process.create_crawler(SitesSpider)
     outcome = {"reason": ""}
 
