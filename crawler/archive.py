@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import os
+import string
 import uuid
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from warcio.recordloader import ArcWarcRecord
 from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
 
 from crawler.revisits import Original, Payloads, revisit
-from data.records import Digests, Piece
+from data.records import Digests, Network, Piece
 
 ROTATE_BYTES = 1 << 30
+FIELDS = "application/warc-fields"
 LEVEL = 4
 # The bytes kept are the entity as sent; what only described its passage on the wire is kept under another name.
 _HOP_HEADERS = {"transfer-encoding", "trailer"}
@@ -74,6 +77,12 @@ class Exchange:
     address: str
     at: datetime
     truncated: str = ""  # why the body ends early: length, time or disconnect
+    network: Network | None = None
+    dns: tuple[str, ...] = ()
+    tls: Mapping[str, str] = field(default_factory=dict)
+    via: str = ""  # the URL that led here: a redirect's, or the page the link stood on
+    via_record: str = ""  # ``id`` of the exchange that redirected here
+    id: str = field(default_factory=lambda: f"<urn:uuid:{uuid.uuid4()}>")  # of the response record
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +151,7 @@ class Archive:
 
         With ``once``, a payload that this run has written so already becomes a revisit of the record that holds it.
         """
-        response_id = f"<urn:uuid:{uuid.uuid4()}>"
+        response_id = exchange.id
         # HTTP/2 and 3 have no status line; readers know the form of HTTP/1.1, and WARC-Protocol says what it was.
         spoken = exchange.version if exchange.version.startswith("1.") else ""
         line = f"HTTP/{spoken or '1.1'}"
@@ -190,6 +199,9 @@ class Archive:
             http_headers=_AsSent(f"{exchange.method} {target} {line}", exchange.sent, is_http_request=True),
         )
         self._append(request, b"", "")
+        if exchange.network is not None:
+            about = common | {"WARC-Concurrent-To": response_id}
+            self._write("metadata", exchange.url, _metadata(exchange, exchange.network), FIELDS, about)
         return piece
 
     def write_loaded(self, page: str, loaded: Loaded, at: datetime) -> None:
@@ -201,7 +213,7 @@ class Archive:
             if loaded.unnamed:
                 lines.append(f"leftOutUnnamed: {loaded.unnamed}")
             content = "".join(f"{line}\r\n" for line in lines).encode("utf-8", "replace")
-            self._write("metadata", page, content, "application/warc-fields", {"WARC-Date": _date(at)})
+            self._write("metadata", page, content, FIELDS, {"WARC-Date": _date(at)})
 
     def write_view(self, kind: str, url: str, content: bytes, media_type: str, at: datetime) -> Piece:
         """Write what the browser made of a page: ``kind`` is ``dom`` or ``screenshot``; never a ``response`` record."""
@@ -219,6 +231,19 @@ class Archive:
             self.sync()
             self._stream.close()
             self._stream = None
+
+
+def _metadata(exchange: Exchange, network: Network) -> bytes:
+    """What led to an exchange and how the server was reached: ``via`` and ``fetchTimeMs`` as ISO 28500 names them, the
+    record that redirected here, and the network facts as one line of JSON."""
+    facts = {"dns": exchange.dns, "address": exchange.address, "tls": exchange.tls} | asdict(network)
+    fields = {
+        "via": quote(exchange.via, string.punctuation),
+        "viaRecord": exchange.via_record,
+        "fetchTimeMs": f"{network.timings.whole or 0:.0f}",
+        "network": json.dumps(facts, default=str),
+    }
+    return "".join(f"{name}: {value}\r\n" for name, value in fields.items() if value).encode("ascii")
 
 
 def _date(at: datetime) -> str:

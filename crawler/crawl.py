@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import hashlib
 import json
@@ -17,9 +18,11 @@ from typing import Any
 
 from scrapy import signals
 from scrapy.crawler import AsyncCrawlerProcess
+from scrapy.exceptions import DontCloseSpider
 from scrapy.settings import Settings
 
 from crawler import settings as project
+from crawler.cloaking import UNSTABLE
 from crawler.egress import Egress
 from crawler.environment import environment
 from crawler.frontier import PER_SITE, Frontier, Link, steady, write_links
@@ -32,13 +35,12 @@ from crawler.rendering import Rendering
 from crawler.seeds import SeedList
 from crawler.spiders.sites import SitesSpider
 from crawler.urls import host_of, scope_hosts
+from crawler.visits import Visits
 from crawler.wacz import write_cdxj
+from data.facts import profiles
 from data.records import Kind, Run
 from data.store import Store, now
 
-DESKTOP = (
-    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/145.0.0.0 Safari/537.36"
-)
 MAX_CRAWL_DELAY = 60.0
 
 
@@ -57,6 +59,7 @@ def crawl(
     outward: bool = False,
     delay: float = 0.25,
     near: float = 0.2,
+    review: float | None = None,
     interest: Callable[[], Callable[[str], float]] | None = None,
     focused: bool = True,
     per_host: int = 2,
@@ -68,7 +71,8 @@ def crawl(
 
     ``interest`` is a picklable callable that loads, in each reader process, the function from a page's text to its
     probability of being an offer: that orders the frontier (unless ``focused`` is off: then breadth first), and pages at
-    or above ``near`` are always looked at in a browser. ``outward`` also follows links to hosts that are not seeds.
+    or above ``near`` are always looked at in a browser; the likeliest page of each target at or above ``review`` (``None``:
+    none) is asked for again as other visitors when all else is done. ``outward`` also follows links to hosts that are not seeds.
     ``delay`` is in seconds between two requests to one host, which has at most ``per_host`` at once; a longer
     ``Crawl-delay`` in robots.txt wins. A run takes on at most ``per_site`` URLs of a host, and spends at most ``timeout``
     seconds on one answer.
@@ -88,6 +92,7 @@ def crawl(
                 outward,
                 delay,
                 near,
+                review,
                 interest,
                 focused,
                 per_host,
@@ -109,6 +114,7 @@ def _crawl(
     outward: bool,
     delay: float,
     near: float,
+    review: float | None,
     interest: Callable[[], Callable[[str], float]] | None,
     focused: bool,
     per_host: int,
@@ -123,7 +129,7 @@ def _crawl(
     frontier = Frontier(store.db.conn, run.id, max_pages=max_pages, delay=delay, per_host=per_host, per_site=per_site)
     recorder = Recorder(store.home, run.id, {"software": f"takedown {version('takedown')}", "format": "WARC/1.1"})
     readers = Readers(interest)
-    renderer = Renderer(egress, {"user_agent": DESKTOP})
+    renderer = Renderer(egress, profiles()[0])
     job = Job(
         run, store, recorder, frontier, egress, renderer, Rendering(render, near, run.id), scope_hosts(list(seeds.urls)), outward,
         max_depth, readers, promise if focused else (lambda _, __: 0.0), progress,
@@ -131,7 +137,7 @@ def _crawl(
     with store.transaction() as sql:
         write_links(sql, run.id, frontier.offer(Link(url, 0, 1.0, "") for url in seeds.urls))
     try:
-        stopped = _drive(job, delay, per_host, timeout)
+        stopped = _drive(job, delay, per_host, timeout, review, interest)
     finally:
         readers.close()
         recorder.close()
@@ -148,11 +154,12 @@ def _crawl(
         "rendered": job.rendered,
         "unseen": job.unseen,
         "rendering": job.rendering.report(),
+        "visits": _contrasts(store, run.id),
         "browser": renderer.version,
         "interrupted": stopped,
         "refused_lines": [f"{r.number}: {r.line.strip()} ({r.why})" for r in seeds.refused],
         "troubles": [{"url": url, "state": state, "why": why} for url, state, why in frontier.troubles()],
-        "remarks": [{"url": url, "why": why} for url, why in frontier.remarks()],
+        "remarks": [{"url": url, "why": why} for url, why in (*frontier.remarks(), *job.remarks.items())],
         "left_out": dict(frontier.left_out),
         "clock_set_by": round(time.time() - steady(), 1),
     }
@@ -162,7 +169,14 @@ def _crawl(
     return run
 
 
-def _drive(job: Job, delay: float, per_host: int, timeout: float) -> bool:
+def _drive(
+    job: Job,
+    delay: float,
+    per_host: int,
+    timeout: float,
+    review: float | None,
+    interest: Callable[[], Callable[[str], float]] | None,
+) -> bool:
     """Run Scrapy until nothing is owed; returns whether it was stopped before that."""
     # On a full disk every line of the log would come out as a traceback.
     logging.raiseExceptions = False
@@ -172,7 +186,7 @@ def _drive(job: Job, delay: float, per_host: int, timeout: float) -> bool:
     log.parent.mkdir(exist_ok=True)
     settings.setdict(
         {
-            "USER_AGENT": DESKTOP,
+            "USER_AGENT": profiles()[0].user_agent,
             "DOWNLOAD_DELAY": delay,
             "CONCURRENT_REQUESTS_PER_DOMAIN": per_host,
             "DOWNLOAD_TIMEOUT": timeout,
@@ -186,8 +200,33 @@ def _drive(job: Job, delay: float, per_host: int, timeout: float) -> bool:
     crawler = process.create_crawler(SitesSpider)
     outcome = {"reason": ""}
 
+    visiting: asyncio.Task[None] | None = None
+
+    def idle() -> None:
+        """Nothing is owed any more: the hits are asked for again, as other visitors."""
+        nonlocal visiting
+        if review is None or interest is None or job.stopped:
+            return
+        engine: Any = crawler.engine
+        if visiting is None:
+            visits = Visits(job, engine.download_async, review, interest(), lambda: bool(engine._slot.closing))
+            visiting = asyncio.ensure_future(visits.all())
+            visiting.add_done_callback(left)
+        if not visiting.done():
+            raise DontCloseSpider
+
+    def left(visits: asyncio.Task[None]) -> None:
+        """The last visitor has left, or writing failed; nobody else wakes the engine."""
+        if not visits.cancelled() and (error := visits.exception()) is not None:
+            job.stopped = str(error)
+        engine: Any = crawler.engine
+        if engine._slot is not None:
+            engine._slot.nextcall.schedule()
+
     async def closed(reason: str) -> None:
         outcome["reason"] = reason
+        if visiting is not None:
+            visiting.cancel()
         await job.renderer.close()
 
     def robots(robotparser: Any, request: Any) -> None:
@@ -201,6 +240,7 @@ def _drive(job: Job, delay: float, per_host: int, timeout: float) -> bool:
             slot.delay = max(slot.delay, pause)
             downloader.per_slot_settings[key] = {"delay": slot.delay}
 
+    crawler.signals.connect(idle, signals.spider_idle, weak=False)
     crawler.signals.connect(closed, signals.spider_closed, weak=False)
     crawler.signals.connect(robots, signals.robots_parsed, weak=False)
     process.crawl(crawler, job=job)
@@ -208,6 +248,13 @@ def _drive(job: Job, delay: float, per_host: int, timeout: float) -> bool:
     if not outcome["reason"]:
         raise CrawlError(f"采集未能启动，原因见 {log}。")
     return outcome["reason"] != "finished"
+
+
+def _contrasts(store: Store, run_id: str) -> dict[str, int]:
+    """Hits that were asked for again, those whose answer depends on the visitor, those that change by themselves."""
+    found = [contrast.variable for contrast in store.contrasts(run_id=run_id)]
+    unstable = found.count(UNSTABLE)
+    return {"hits": len(found), "cloaked": len(found) - unstable - found.count(""), "unstable": unstable}
 
 
 @contextmanager

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import socket
-import ssl
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
-from aiohttp.abc import ResolveResult
-from cryptography import x509
 from scrapy.core.downloader.handlers._aiohttp import AiohttpDownloadHandler
 from scrapy.exceptions import (
     CannotResolveHostError,
@@ -25,6 +20,7 @@ from scrapy.exceptions import (
 from scrapy.utils._download_handlers import make_response
 
 from crawler.apk import MAGIC
+from crawler.connection import Connection, EgressConnector
 from crawler.egress import Egress, Refused
 
 if TYPE_CHECKING:
@@ -48,30 +44,9 @@ class GivenUp(DownloadConnectionRefusedError):
     """The origin could not be connected to several times in a row in this run; it is not asked again."""
 
 
-class EgressConnector(aiohttp.TCPConnector):
-    """Connects to the addresses the policy returns, and to no other: names and literal addresses alike."""
-
-    def __init__(self, egress: Egress, **options: Any) -> None:
-        super().__init__(use_dns_cache=False, **options)
-        self._egress = egress
-
-    async def _resolve_host(self, host: str, port: int, traces: Sequence[Any] | None = None) -> list[ResolveResult]:  # noqa: ARG002
-        found = await self._egress.resolve(host, port)
-        return [
-            ResolveResult(
-                hostname=host,
-                host=address,
-                port=to_port,
-                family=socket.AF_INET6 if ":" in address else socket.AF_INET,
-                proto=0,
-                flags=socket.AI_NUMERICHOST,
-            )
-            for address, to_port in found
-        ]
-
-
 class EgressDownloadHandler(AiohttpDownloadHandler):
-    """Leaves in ``request.meta["wire"]`` what the archive needs and Scrapy forgets: raw headers, reason, address, TLS."""
+    """Leaves in ``request.meta["wire"]`` what the archive needs and Scrapy forgets: raw headers, reason, address, how it was
+    resolved and reached, and how long that took."""
 
     experimental = False
 
@@ -95,12 +70,14 @@ class EgressDownloadHandler(AiohttpDownloadHandler):
 
     @asynccontextmanager
     async def _make_request(self, request: Request, timeout: float) -> AsyncIterator[Any]:
-        started = time.time()
+        started, begun = time.time(), time.monotonic()
         origin = request.url[: request.url.find("/", 8)]
         if self._failures[origin] >= GIVE_UP_AFTER:
             raise GivenUp(origin)
         try:
             async with super()._make_request(request, timeout) as response:
+                connection = response._protocol
+                assert isinstance(connection, Connection)
                 request.meta["wire"] = {
                     "started": started,
                     "reason": response.reason or "",
@@ -110,7 +87,9 @@ class EgressDownloadHandler(AiohttpDownloadHandler):
                     "version": f"{response.version.major}.{response.version.minor}" if response.version else "1.1",
                     "address": response._peername[0] if response._peername else "",
                     "sent": [(name, value) for name, value in response.request_info.headers.items()],
-                    "tls": _tls_facts(response._ssl_object),
+                    "begun": begun,
+                    "dns": connection.route.records,
+                    "tls": connection.encryption,
                 }
                 self._failures.pop(origin, None)
                 yield response
@@ -125,6 +104,7 @@ class EgressDownloadHandler(AiohttpDownloadHandler):
 
         Raises ``ResponseDataLossError`` when the server broke off and the request is still to be tried again.
         """
+        connection: Connection = response._protocol
         body = bytearray()
         limit = ROBOTS_BYTES if request.url.endswith("/robots.txt") else PAGE_BYTES
         cut = ""
@@ -145,24 +125,9 @@ class EgressDownloadHandler(AiohttpDownloadHandler):
             if request.meta.get("download_fail_on_dataloss", True):
                 raise ResponseDataLossError(str(error)) from error
             cut = "disconnect"
-        request.meta["wire"]["truncated"] = cut
+        wire = request.meta["wire"]
+        wire["truncated"] = cut
+        wire["network"] = connection.network(request.meta["download_latency"], time.monotonic() - wire["begun"])
         return make_response(
             **self._build_base_response_args(response, request, self._extract_headers(response)), body=bytes(body)
         )
-
-
-def _tls_facts(connection: ssl.SSLObject | None) -> dict[str, str]:
-    if connection is None:
-        return {}
-    facts = {"version": connection.version() or "", "cipher": (connection.cipher() or ("",))[0]}
-    der = connection.getpeercert(binary_form=True)
-    if der:
-        certificate = x509.load_der_x509_certificate(der)
-        facts |= {
-            "sha256": hashlib.sha256(der).hexdigest(),
-            "subject": certificate.subject.rfc4514_string(),
-            "issuer": certificate.issuer.rfc4514_string(),
-            "not_before": certificate.not_valid_before_utc.isoformat(),
-            "not_after": certificate.not_valid_after_utc.isoformat(),
-        }
-    return facts

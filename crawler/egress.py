@@ -7,10 +7,10 @@ refused unless ``--connect-to`` or ``network.allow`` names them.
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
-import socket
 from dataclasses import dataclass, field
+
+from crawler.resolve import Answer, Resolver
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -70,36 +70,56 @@ def _embedded(address: Address) -> Address:
     return address
 
 
+@dataclass(frozen=True, slots=True)
+class Route:
+    """The way to a host: ``addresses`` checked and to be connected to at ``port``, and how they were come by: DNS records
+    as answered (or addresses) and who was asked, as ``crawler.resolve.Answer`` has them, or ``connect-to``."""
+
+    addresses: tuple[str, ...]
+    port: int
+    records: tuple[str, ...]
+    resolver: str
+
+
 @dataclass
 class Egress:
-    """The policy of one run. ``answers`` remembers what each host resolved to, for the captures' network facts."""
+    """The policy of one run. ``routes`` remembers the last way to each host, for what the browser loads.
+
+    The resolver's own address needs no allowance: it is asked, not connected to for a page.
+    """
 
     connect_to: tuple[ConnectTo, ...] = ()
     allow: tuple[Network, ...] = ()
-    answers: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    resolver: Resolver = field(default_factory=Resolver)
+    routes: dict[str, Route] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
 
-    async def resolve(self, host: str, port: int) -> list[tuple[str, int]]:
-        """The allowed ``(address, port)`` pairs for a connection to ``host:port``.
+    async def resolve(self, host: str, port: int) -> Route:
+        """The way to ``host:port``, to the addresses that the policy allows and no other.
 
         Raises ``Refused`` when the policy allows none, ``socket.gaierror`` when the name does not resolve.
         """
         host = host.lower().strip("[]").rstrip(".")
         for rule in self.connect_to:
             if rule.matches(host, port):
-                target, target_port = rule.address or host, int(rule.to_port or port)
-                found = await _lookup(target, target_port) if rule.address else await self._allowed(host, target_port)
-                self.answers[host] = tuple(f"connect-to {address}:{target_port}" for address in found)
-                return [(address, target_port) for address in found]
-        found = await self._allowed(host, port)
-        self.answers[host] = tuple(found)
-        return [(address, port) for address in found]
+                to_port = int(rule.to_port or port)
+                if rule.address:
+                    addresses = (await self.resolver.lookup(rule.address)).addresses
+                else:
+                    addresses = self._allowed(host, await self.resolver.lookup(host))
+                told = tuple(f"connect-to {address}:{to_port}" for address in addresses)
+                route = Route(addresses, to_port, told, "connect-to")
+                break
+        else:
+            answer = await self.resolver.lookup(host)
+            route = Route(self._allowed(host, answer), port, answer.records, answer.resolver)
+        self.routes[host] = route
+        return route
 
-    async def _allowed(self, host: str, port: int) -> list[str]:
-        found = await _lookup(host, port)
-        allowed = [address for address in found if self.permits(ipaddress.ip_address(address))]
+    def _allowed(self, host: str, answer: Answer) -> tuple[str, ...]:
+        allowed = tuple(address for address in answer.addresses if self.permits(ipaddress.ip_address(address)))
         if not allowed:
-            why = f"{host} 解析为 {', '.join(found)}，不是公网地址，出口策略不允许访问"
+            why = f"{host} 解析为 {', '.join(answer.addresses)}，不是公网地址，出口策略不允许访问"
             self.refused[host] = why
             raise Refused(why)
         return allowed
@@ -110,10 +130,3 @@ class Egress:
         if any(candidate in network for candidate in {address, inner} for network in self.allow):
             return True
         return inner.is_global and address.is_global and not (inner.is_multicast or inner.is_reserved)
-
-
-async def _lookup(host: str, port: int) -> list[str]:
-    loop = asyncio.get_running_loop()
-    # getaddrinfo also undoes the decimal, octal and short spellings, so the policy sees what would be connected to.
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(info[4][0]).partition("%")[0] for info in found))

@@ -19,7 +19,8 @@ from crawler.urls import host_of
 _TABLES = """
 CREATE TABLE IF NOT EXISTS frontier (
     run_id TEXT NOT NULL, url TEXT NOT NULL, host TEXT NOT NULL, depth INTEGER NOT NULL, priority REAL NOT NULL,
-    referrer TEXT NOT NULL, state TEXT NOT NULL, note TEXT NOT NULL DEFAULT '', PRIMARY KEY (run_id, url));
+    referrer TEXT NOT NULL, state TEXT NOT NULL, note TEXT NOT NULL DEFAULT '',
+    interest REAL NOT NULL DEFAULT 0, PRIMARY KEY (run_id, url));
 CREATE INDEX IF NOT EXISTS frontier_next ON frontier(run_id, state, host, priority DESC, depth);
 CREATE TABLE IF NOT EXISTS hosts (
     host TEXT PRIMARY KEY, next_at REAL NOT NULL, delay REAL NOT NULL, strikes INTEGER NOT NULL) WITHOUT ROWID;
@@ -108,6 +109,8 @@ class Frontier:
         self._dirty: set[str] = set()
         self._order = 0
         connection.executescript(_TABLES)
+        if not any(column[1] == "interest" for column in connection.execute("PRAGMA table_info(frontier)")):
+            connection.execute("ALTER TABLE frontier ADD COLUMN interest REAL NOT NULL DEFAULT 0")
         self._load()
 
     def _load(self) -> None:
@@ -318,6 +321,13 @@ class Frontier:
         self._dirty.clear()
         return rows
 
+    def promising(self, least: float) -> Iterator[tuple[str, int]]:
+        """URL and depth of the pages of the run found at least so likely an offer, the likeliest first."""
+        yield from self.connection.execute(
+            "SELECT url, depth FROM frontier WHERE run_id=? AND state='done' AND interest>=? ORDER BY interest DESC, depth, url",
+            (self.run_id, least),
+        )
+
     def troubles(self, limit: int = 200) -> Iterator[tuple[str, str, str]]:
         """``(url, state, reason)`` of what could not or must not be fetched."""
         yield from self.connection.execute(
@@ -345,9 +355,14 @@ def write_links(connection: sqlite3.Connection, run_id: str, links: Iterable[Lin
     )
 
 
-def write_end(connection: sqlite3.Connection, run_id: str, url: str, state: str, note: str) -> None:
-    """Write down what became of a URL."""
-    connection.execute("UPDATE frontier SET state=?, note=? WHERE run_id=? AND url=?", (state, note[:500], run_id, url))
+def write_end(
+    connection: sqlite3.Connection, run_id: str, url: str, state: str, note: str, interest: float = 0.0
+) -> None:
+    """Write down what became of a URL, and how likely an offer it was found to be."""
+    connection.execute(
+        "UPDATE frontier SET state=?, note=?, interest=? WHERE run_id=? AND url=?",
+        (state, note[:500], interest, run_id, url),
+    )
 
 
 def write_politeness(connection: sqlite3.Connection, rows: Iterable[tuple[str, float, float, int]]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 
 from crawler.egress import Egress
@@ -19,11 +19,13 @@ from data.store import Store
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where a crawl stands: pages by what became of them, and how many a browser showed."""
+    """Where a crawl stands: pages by what became of them, how many a browser showed, hits asked for again as other visitors."""
 
     counts: Mapping[str, int]
     rendered: int
     unseen: int
+    visits: int
+    visited: int
 
 
 @dataclass
@@ -44,11 +46,13 @@ class Job:
     promise: Callable[[float, Anchor], float]
     progress: Callable[[Progress], None]
     fetcher: str = f"Scrapy {version('scrapy')}"
-    profile_name: str = "desktop"
     rendered: int = 0
     unseen: int = 0
+    visits: int = 0
+    visited: int = 0
     stopped: str = ""
+    remarks: dict[str, str] = field(default_factory=dict)  # URL: what the report has to say of it, beside its pages
 
     def tell(self) -> None:
         """Report where the crawl stands."""
-        self.progress(Progress(dict(self.frontier.counts), self.rendered, self.unseen))
+        self.progress(Progress(dict(self.frontier.counts), self.rendered, self.unseen, self.visits, self.visited))

@@ -38,26 +38,32 @@ class ArchiveMiddleware:
             return response
         at = datetime.fromtimestamp(wire["started"], UTC)
         request.meta["fetched_at"] = at
-        request.meta["piece"] = await self.recorder.record(
-            Exchange(
-                request.url,
-                request.method,
-                wire["sent"],
-                response.status,
-                wire["reason"],
-                wire["version"],
-                wire["headers"],
-                response.body,
-                wire["address"],
-                at,
-                wire.get("truncated", ""),
-            )
+        hops = request.meta.get("hops", [])
+        exchange = Exchange(
+            request.url,
+            request.method,
+            wire["sent"],
+            response.status,
+            wire["reason"],
+            wire["version"],
+            wire["headers"],
+            response.body,
+            wire["address"],
+            at,
+            wire.get("truncated", ""),
+            network=wire["network"],
+            dns=wire["dns"],
+            tls=wire["tls"],
+            via=hops[-1][0] if hops else (request.headers.get("Referer") or b"").decode("latin-1"),
+            via_record=request.meta.get("led_by", ""),
         )
+        request.meta["piece"] = await self.recorder.record(exchange)
         location = response.headers.get("Location")
         if 300 <= response.status < 400 and location:
-            hop = (request.url, response.status, location.decode("utf-8", "replace"))
+            hop = (request.url, response.status, location.decode("utf-8", "replace"), wire["address"], at)
             # A new list: Scrapy copies meta shallowly into the request that follows the redirect.
-            request.meta["hops"] = [*request.meta.get("hops", []), hop]
+            request.meta["hops"] = [*hops, hop]
+            request.meta["led_by"] = exchange.id
         return response
 
 

@@ -103,9 +103,10 @@ class EgressProxy:
             await _answer(writer, 403, f"{host} 是浏览器自身的请求，不予放行")
             return None
         try:
-            for address, to_port in await self.egress.resolve(host, port):
+            route = await self.egress.resolve(host, port)
+            for address in route.addresses:
                 with contextlib.suppress(OSError, TimeoutError):
-                    return await asyncio.wait_for(asyncio.open_connection(address, to_port), CONNECT_SECONDS)
+                    return await asyncio.wait_for(asyncio.open_connection(address, route.port), CONNECT_SECONDS)
         except Refused as error:
             await _answer(writer, 403, str(error))
             return None

@@ -16,13 +16,15 @@ import signal
 import threading
 import time
 from codecs import getincrementaldecoder
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 
 from scrapy.http import HtmlResponse
+from w3lib.encoding import resolve_encoding
 
+from crawler.depth import shallow
 from crawler.extract import Anchor, read_page
 from crawler.identifiers import find_identifiers
 from crawler.pictures import as_text, read_view
@@ -33,6 +35,8 @@ from data.records import Identifier
 READ_SECONDS = 20.0
 READER_BYTES = 3 << 30  # of address space; what a page may make of a reader before it is killed
 
+_CHARSET = re.compile(r"charset\s*=\s*[\"']?\s*([^\s;\"'>]+)", re.I)
+_META_CHARSET = re.compile(r"<meta[^>]+" + _CHARSET.pattern, re.I)
 Interest = Callable[[str], float]
 _interest: Interest = lambda _: 0.0  # noqa: E731
 
@@ -53,7 +57,8 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a page says. ``signs`` are those of its static form; ``interest`` is the offer's probability."""
+    """What a page says. ``signs`` are those of its static form; ``interest`` is the offer's probability; ``notes`` say
+    what is to be known of how it was read."""
 
     title: str
     language: str
@@ -63,6 +68,7 @@ class Reading:
     listings: tuple[Listing, ...]
     signs: Signs
     interest: float
+    notes: tuple[str, ...] = ()
 
 
 EMPTY = Reading("", "und", "", (), (), (), Signs(), 0.0)
@@ -82,11 +88,14 @@ def read(body: bytes, content_type: str, url: str, shown: Shown | None = None) -
         headers={"Content-Type": content_type} if content_type else None,
         encoding="utf-8" if _is_utf8(body) else None,
     )
-    markup = response.text
+    markup, dropped = shallow(response.text)
     page = read_page(markup, url)
+    notes = list(_odd_charset(response, content_type))
     text, anchors = page.text, page.anchors
     if shown is not None:
-        rendered = read_page(shown.dom, shown.final_url)
+        dom, more = shallow(shown.dom)
+        dropped += more
+        rendered = read_page(dom, shown.final_url)
         # What the server sent may say things the script removes again; the links of both are links of the page.
         known = {anchor.url for anchor in rendered.anchors}
         # A browser that guessed the encoding wrong shows none of the Chinese that the bytes hold.
@@ -99,7 +108,9 @@ def read(body: bytes, content_type: str, url: str, shown: Shown | None = None) -
             *(anchor for anchor in anchors if anchor.url not in known),
             *(Anchor(code.url, "二维码") for code in pictures.codes if code.url and code.url not in known),
         )
-        markup = f"{markup}\n{shown.dom}"
+        markup = f"{markup}\n{dom}"
+    if dropped:
+        notes.append(f"标记嵌套过深，读取时略去 {dropped} 个元素的标记，文字未略")
     return Reading(
         page.title,
         page.language,
@@ -109,7 +120,24 @@ def read(body: bytes, content_type: str, url: str, shown: Shown | None = None) -
         tuple(miniprograms(markup, text)),
         signs_of(markup, page.text) if shown is None else Signs(),
         _interest(text),
+        tuple(notes),
     )
+
+
+def _odd_charset(response: HtmlResponse, content_type: str) -> Iterator[str]:
+    """What is to be said of a page that says it is written in one encoding and was read in another."""
+    if response.body.isascii():
+        return
+    head = response.body[:4096].decode("latin-1")
+    for where, found in (("应答头", _CHARSET.search(content_type)), ("页面", _META_CHARSET.search(head))):
+        if found and _family(said := found[1]) != _family(response.encoding):
+            yield f"{where}声明编码 {said[:40]}，实际按 {response.encoding} 读取"
+
+
+def _family(name: str) -> str:
+    """The encoding that reads all that ``name`` does: the widest of its family."""
+    encoding = resolve_encoding(name) or name
+    return "utf-16" if encoding.startswith("utf-16") else encoding
 
 
 def _is_utf8(body: bytes) -> bool:

@@ -20,7 +20,7 @@ from typing import Any
 from crawler.archive import Archive, Exchange
 from crawler.frontier import Link, write_end, write_links, write_politeness
 from crawler.render import View
-from data.records import Capture, Piece, Target
+from data.records import Capture, Contrast, Piece, Target
 from data.store import Store
 
 GROUP = 64
@@ -33,7 +33,8 @@ class RecorderStopped(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one lease: its state, what was captured, and the new links found there.
+    """What became of one lease: its state, what was captured, how likely an offer it is, and the new links found there.
+    Without a state, what is recorded ends no lease: the page was asked for again, as another visitor.
 
     ``view`` is what a browser made of the first capture; its pieces are filled in when they have been written.
     """
@@ -45,6 +46,8 @@ class Outcome:
     view: View | None = None
     links: tuple[Link, ...] = ()
     politeness: tuple[tuple[str, float, float, int], ...] = ()
+    interest: float = 0.0
+    contrast: Contrast | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +147,10 @@ class Recorder:
                 for capture, targets in captures:
                     store.save_capture(capture, targets)
                 write_links(sql, self.run_id, outcome.links)
-                write_end(sql, self.run_id, outcome.url, outcome.state, outcome.note)
+                if outcome.state:
+                    write_end(sql, self.run_id, outcome.url, outcome.state, outcome.note, outcome.interest)
+                if outcome.contrast is not None:
+                    store.save_contrast(outcome.contrast)
                 write_politeness(sql, outcome.politeness)
 
     def _with_view(

@@ -8,7 +8,7 @@ import logging
 import os
 import shutil
 from base64 import b64decode
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,15 +21,16 @@ from playwright.async_api import (
     Frame,
     Page,
     Playwright,
-    ViewportSize,
     async_playwright,
 )
 from playwright.async_api import Error as PlaywrightError
 
 from crawler.archive import Loaded
 from crawler.egress import Egress
+from crawler.profiles import browser_options
 from crawler.proxy import EgressProxy
 from crawler.subresources import Witness
+from data.facts import Profile
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +42,6 @@ LOAD_SECONDS = 20.0
 PAGE_SECONDS = 40.0
 CLOSE_SECONDS = 3.0
 POPUPS = 16
-VIEWPORT: ViewportSize = {"width": 1366, "height": 768}
 SCREENSHOT_HEIGHT = 12_000
 FRAMES, FRAME_SECONDS = 8, 2.0
 DOM_BYTES = 8_000_000
@@ -103,7 +103,7 @@ def find_chromium() -> str | None:
 class Renderer:
     """A Chromium behind the egress proxy, started when the first page needs it. ``close`` it at the end."""
 
-    def __init__(self, egress: Egress, profile: Mapping[str, Any], slots: int = 2) -> None:
+    def __init__(self, egress: Egress, profile: Profile, slots: int = 2) -> None:
         self.egress = egress
         self.profile = profile
         self.version = ""
@@ -140,8 +140,8 @@ class Renderer:
             self.version = self._browser.version
             return self._browser
 
-    async def view(self, url: str) -> View:
-        """Open ``url`` in a clean profile and keep what it shows.
+    async def view(self, url: str, visitor: Profile | None = None) -> View:
+        """Open ``url`` in a clean profile, as a visitor (the renderer's own unless another is named); keep what it shows.
 
         Raises ``NoBrowser`` when there is no Chromium, ``TimeoutError`` or ``playwright`` errors when the page cannot
         be shown in time. A browser that ends or no longer answers is replaced, and the page is shown by the next one.
@@ -149,13 +149,13 @@ class Renderer:
         async with self._slots:
             browser = await self._start()
             try:
-                return await self._visit(browser, url)
+                return await self._visit(browser, url, visitor or self.profile)
             except PlaywrightError:
                 if browser.is_connected():
                     raise
-            return await self._visit(await self._start(), url)
+            return await self._visit(await self._start(), url, visitor or self.profile)
 
-    async def _visit(self, browser: Browser, url: str) -> View:
+    async def _visit(self, browser: Browser, url: str, visitor: Profile) -> View:
         context: BrowserContext | None = None
         crowded = False
 
@@ -168,10 +168,10 @@ class Renderer:
         try:
             async with asyncio.timeout(PAGE_SECONDS):
                 context = await browser.new_context(
-                    **self.profile, viewport=VIEWPORT, accept_downloads=False, service_workers="block", locale="zh-CN"
+                    **browser_options(visitor), accept_downloads=False, service_workers="block", locale="zh-CN"
                 )
                 context.on("page", opened)
-                return await self._look(await context.new_page(), url)
+                return await self._look(await context.new_page(), url, visitor)
         except TimeoutError:
             raise TimeoutError(f"{PAGE_SECONDS:g} 秒内未能显示完，已关闭") from None
         except PlaywrightError as error:
@@ -199,12 +199,12 @@ class Renderer:
         stack, self._stack, self._browser = self._stack, contextlib.AsyncExitStack(), None
         await _quietly(stack.aclose())
 
-    async def _look(self, page: Page, url: str) -> View:
+    async def _look(self, page: Page, url: str, visitor: Profile) -> View:
         witness = Witness(page, self.egress)
         # A dialog would stop the page for ever; dismissing it is what a visitor does.
         page.on("dialog", _dismiss)
         session = await page.context.new_cdp_session(page)
-        note = await _settle(page, session, url)
+        note = await _settle(page, session, url, visitor.referer)
         if why := self.egress.refused.get(urlsplit(page.url).hostname or ""):
             # What the browser shows is the proxy's own refusal, which no server ever said.
             raise PlaywrightError(why)
@@ -212,7 +212,7 @@ class Renderer:
             raise PlaywrightError(f"浏览器停在 {page.url.partition('?')[0][:80]}")
         dom = await page.content() + "".join([await _framed(frame) for frame in page.frames[1 : FRAMES + 1]])
         height = int((await session.send("Page.getLayoutMetrics"))["cssContentSize"]["height"])
-        width, shown = VIEWPORT["width"], min(max(height, VIEWPORT["height"]), SCREENSHOT_HEIGHT)
+        width, shown = visitor.viewport.width, min(max(height, visitor.viewport.height), SCREENSHOT_HEIGHT)
         shot = {
             "format": "png",
             "captureBeyondViewport": True,
@@ -231,7 +231,7 @@ class Renderer:
             await self._shut()
 
 
-async def _settle(page: Page, session: CDPSession, url: str) -> str:
+async def _settle(page: Page, session: CDPSession, url: str, referer: str) -> str:
     """Open ``url`` and let it come to rest; returns a note when it does not.
 
     The page's clock is run ahead (Chromium's virtual time, which stands still while an answer is awaited) instead of
@@ -244,7 +244,7 @@ async def _settle(page: Page, session: CDPSession, url: str) -> str:
     ahead = asyncio.Event()
     session.on("Emulation.virtualTimeBudgetExpired", lambda _: ahead.set())
     try:
-        await page.goto(url, wait_until="load", timeout=LOAD_SECONDS * 1000)
+        await page.goto(url, wait_until="load", timeout=LOAD_SECONDS * 1000, referer=referer or None)
         known = None
         for _ in range(ROUNDS):
             state = (page.url, len(apart), sum(map(_foreign, page.frames)))

@@ -20,6 +20,8 @@ DOWNLOAD_HANDLERS = {
 DOWNLOADER_MIDDLEWARES = {
     "crawler.middlewares.ArchiveMiddleware": 900,
     "crawler.middlewares.DecodingMiddleware": 590,
+    "crawler.robots.RobotsMiddleware": 100,
+    "scrapy.downloadermiddlewares.robotstxt.RobotsTxtMiddleware": None,
     "crawler.middlewares.RefreshMiddleware": 580,
     "scrapy.downloadermiddlewares.httpcompression.HttpCompressionMiddleware": None,
     "scrapy.downloadermiddlewares.redirect.MetaRefreshMiddleware": None,
@@ -37,6 +39,8 @@ SPIDER_MIDDLEWARES = {
     "scrapy.spidermiddlewares.metacopy.MetaCopyDetectionMiddleware": None,
 }
 TELNETCONSOLE_ENABLED = False
+# Scrapy 2.19 would open an HTTP server on loopback that runs the Python code sent to it.
+REMOTE_CONTROL_ENABLED = False
 # The run has counts of its own; these would spell out every request and answer once more to weigh them.
 DOWNLOADER_STATS = False
 # A proxy named in the environment would be a second way out, past the egress policy.

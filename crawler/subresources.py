@@ -19,7 +19,7 @@ from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import Page, Request, WebSocket
 
 from crawler.archive import Exchange, LeftOut, Loaded
-from crawler.egress import Egress
+from crawler.egress import Egress, Route
 
 COUNT = 400
 RESOURCE_BYTES = 8 * 1024 * 1024
@@ -155,7 +155,7 @@ class Witness:
             _version(await response.http_version()),
             _as_kept(received, body, request.resource_type),
             body,
-            _address(self.egress.answers, host),
+            _address(self.egress.routes.get(host.lower())),
             datetime.fromtimestamp(request.timing["startTime"] / 1000, UTC),
         )
 
@@ -228,10 +228,6 @@ def _version(name: str) -> str:
     return {"1": "1.0", "": "1.1"}.get(number, number)
 
 
-def _address(answers: Mapping[str, tuple[str, ...]], host: str) -> str:
+def _address(route: Route | None) -> str:
     """The address a host was reached at, where only one was allowed; empty rather than guessed."""
-    found = answers.get(host.lower(), ())
-    if len(found) != 1:
-        return ""
-    rule, _, address = found[0].rpartition(" ")
-    return address.rpartition(":")[0] if rule else address
+    return route.addresses[0] if route is not None and len(route.addresses) == 1 else ""

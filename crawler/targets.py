@@ -96,3 +96,8 @@ def _miniprogram(appid: str, entry: str, name: str) -> Target:
         facts["filing"] = filing
     title = name if name and not _APPID.search(name) else facts.get("name", "")
     return Target(Kind.MINIPROGRAM, f"{_PLATFORM[appid[:2]]}:{appid}", title[:120], facts)
+
+
+def is_package(url: str) -> bool:
+    """Whether a link leads to an Android package, by its name."""
+    return url.partition("?")[0].lower().endswith(".apk")

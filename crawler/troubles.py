@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -57,15 +56,12 @@ def reason_of(error: BaseException | None) -> str:
     return f"{words}（{type(error).__name__}: {error}）"
 
 
-def remarks(wire: Mapping[str, Any], size: int, at: datetime) -> Iterator[str]:
+def remarks(wire: Mapping[str, Any], size: int) -> Iterator[str]:
     """What a reader of the evidence has to know: a body cut off after ``size`` bytes, a certificate a browser would refuse."""
     if wire.get("truncated"):
         yield _CUT[wire["truncated"]].format(size=size)
-    tls = wire["tls"]
-    if tls.get("not_after") and not tls["not_before"] <= at.isoformat() <= tls["not_after"]:
-        yield "证书不在有效期内"
-    if tls.get("subject") is not None and tls.get("subject") == tls.get("issuer"):
-        yield "证书为自签名"
+    if wire["network"].distrust:
+        yield wire["network"].distrust
 
 
 def retry_after(header: bytes | None) -> float:

@@ -121,6 +121,43 @@ class Platform(Fact):
     name: str
 
 
+class Viewport(Fact):
+    """In CSS pixels."""
+
+    width: int = Field(gt=0)
+    height: int = Field(gt=0)
+
+
+class Profile(Named):
+    """A visitor: what it sends and the screen it has. It differs from ``against`` in ``variable`` and in nothing else."""
+
+    user_agent: str
+    viewport: Viewport
+    referer: str = ""
+    headers: Mapping[str, str] = {}
+    is_mobile: bool = False
+    has_touch: bool = False
+    against: str = ""
+    variable: Named | None = None
+
+
+def _tree(profiles: tuple[Profile, ...]) -> tuple[Profile, ...]:
+    known: set[str] = set()
+    for profile in profiles:
+        if known and (profile.against not in known or profile.variable is None):
+            raise ValueError(f"{profile.id} must name its variable, and in against an earlier profile")
+        if not known and (profile.against or profile.variable):
+            raise ValueError("the first profile is held against nothing")
+        known.add(profile.id)
+    return profiles
+
+
+class Visitors(Fact):
+    """Every profile, each after the one it is held against."""
+
+    profiles: Annotated[tuple[Profile, ...], Field(min_length=1), AfterValidator(_unique), AfterValidator(_tree)]
+
+
 class Thresholds(Fact):
     """Scores at and above ``review`` open a case; ``near`` pages are rendered though their text looks complete."""
 
@@ -157,6 +194,12 @@ def authorities() -> tuple[Authority, ...]:
 @cache
 def platforms() -> tuple[Platform, ...]:
     return _load("platforms.yml", tuple[Platform, ...])
+
+
+@cache
+def profiles() -> tuple[Profile, ...]:
+    """The visitors, the one crawls use first; each after the one it is held against."""
+    return _load("profiles.yml", Visitors).profiles
 
 
 @cache

@@ -123,11 +123,52 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """One redirect on the way to the page: what was asked, the status, and where it pointed."""
+    """One redirect on the way to the page: what was asked, the status, and where it pointed; the server, and when."""
 
     url: str
     status: int
     location: str
+    address: str = ""
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """A certificate as a server presented it: distinguished names as RFC 4514 writes them, ``serial`` in hex, ``names`` the
+    hosts it is for. Of one that cannot be read there is only its digest."""
+
+    sha256: str
+    subject: str = ""
+    issuer: str = ""
+    serial: str = ""
+    not_before: datetime | None = None
+    not_after: datetime | None = None
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """How long a fetch took, in milliseconds: the steps to a connection (``None`` where one from before was used, or there
+    was no encryption), then from the beginning of the request to the head of the answer and to its end."""
+
+    dns: float | None = None
+    connect: float | None = None
+    tls: float | None = None
+    first_byte: float | None = None
+    whole: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """How a server was reached. ``resolver`` is the address of the DNS resolver that answered, or ``hosts``, ``literal``,
+    ``system`` (the system was asked, which tells no TTL) or ``connect-to``; ``chain`` the certificates as presented, the
+    server's own first; ``distrust`` what a browser would have held against them at that time, or empty."""
+
+    resolver: str = ""
+    port: int = 0
+    chain: tuple[Certificate, ...] = ()
+    distrust: str = ""
+    timings: Timings = Timings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +177,8 @@ class Capture:
 
     ``headers`` keeps order and repetition. ``text`` is what is scored: the rendered page's where it was rendered,
     else the static one's. ``render`` says why the page was or was not rendered. ``targets`` are the keys of the
-    targets this capture is evidence about.
+    targets this capture is evidence about. ``dns`` are the DNS records as answered, one a line as in a zone file (name, TTL
+    in seconds, class, type, value), or addresses where they are from elsewhere; ``tls`` the protocol's version and cipher.
     """
 
     id: str
@@ -164,6 +206,32 @@ class Capture:
     text: str
     identifiers: tuple[Identifier, ...]
     targets: tuple[str, ...]
+    network: Network = Network()
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """What one visitor (an id of ``data/facts/profiles.yml``) was shown: where it ended, with which status (0: no answer
+    came), and the capture that keeps it."""
+
+    visitor: str
+    final_url: str
+    status: int
+    capture_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Contrast:
+    """One page asked for as different visitors in one run. ``variable`` says what about the visitor decides the answer: ids
+    of variables joined by ``+``, ``unstable`` where the answers change by themselves, empty where all are alike.
+    ``sentences`` tell each difference in words; they hold hosts and figures, nothing of the page."""
+
+    run_id: str
+    url: str
+    made_at: datetime
+    variable: str
+    sentences: tuple[str, ...]
+    sides: tuple[Side, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,3 +50,11 @@ def ground(db: Database) -> None:
             BEGIN SELECT RAISE(ABORT, 'decisions are append-only'); END""",
     ):
         db.execute(statement)
+
+
+@history(name="0002_contrasts")
+def contrasts(db: Database) -> None:
+    db.execute(
+        "CREATE TABLE contrasts (url TEXT NOT NULL, run_id TEXT NOT NULL REFERENCES runs(id), record TEXT NOT NULL,"
+        " PRIMARY KEY (url, run_id)) WITHOUT ROWID"
+    )

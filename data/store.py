@@ -17,10 +17,11 @@ from typing import Any
 from pydantic import TypeAdapter
 from sqlite_utils import Database
 
-from data.records import Capture, Case, Decision, Hit, Kind, Referral, Run, Score, State, Target, User
+from data.records import Capture, Case, Contrast, Decision, Hit, Kind, Referral, Run, Score, State, Target, User
 from data.schema import history
 
 _run, _capture, _score = TypeAdapter(Run), TypeAdapter(Capture), TypeAdapter(Score)
+_contrast = TypeAdapter(Contrast)
 _decision, _referral, _facts = TypeAdapter(Decision), TypeAdapter(Referral), TypeAdapter(dict[str, str])
 
 # Databases this process has checked already: the check reads the whole file, once is enough.
@@ -216,6 +217,23 @@ class Store:
         for row in self._rows(f"SELECT record FROM captures {where} ORDER BY rowid", values):
             yield _capture.validate_json(row["record"])
 
+    def save_contrast(self, contrast: Contrast) -> None:
+        """What different visitors were shown of one page in one run; said again, it replaces what was said."""
+        with self.transaction() as sql:
+            sql.execute(
+                "INSERT OR REPLACE INTO contrasts VALUES (?,?,?)",
+                (contrast.url, contrast.run_id, _contrast.dump_json(contrast).decode()),
+            )
+
+    def contrasts(self, urls: Iterable[str] = (), run_id: str = "") -> list[Contrast]:
+        """The newest contrast of each of these URLs, or all of one run."""
+        if run_id:
+            rows = self._rows("SELECT record FROM contrasts WHERE run_id=?", (run_id,))
+            return [_contrast.validate_json(row["record"]) for row in rows]
+        newest = "SELECT record FROM contrasts WHERE url=? ORDER BY run_id DESC LIMIT 1"
+        found = (self._one(newest, (url,)) for url in dict.fromkeys(urls))
+        return [_contrast.validate_json(row["record"]) for row in found if row]
+
     def count(self, table: str) -> int:
         """How many rows a table holds."""
         return self.db[table].count
@@ -242,10 +260,12 @@ class Store:
                 ),
             )
 
-    # The newest capture of each URL with its newest score, beside the targets it is evidence about.
+    # The newest capture of each URL with its newest score, beside the targets it is evidence about. What other visitors
+    # were shown is evidence about none.
     _STANDING = """
         FROM evidence JOIN captures ON captures.id = evidence.capture_id JOIN scores ON scores.capture_id = captures.id
-        WHERE fetched_at = (SELECT max(fetched_at) FROM captures AS other WHERE other.url = captures.url)
+        WHERE fetched_at = (SELECT max(fetched_at) FROM captures AS other JOIN evidence AS its ON its.capture_id = other.id
+            WHERE other.url = captures.url AND its.target = evidence.target)
         AND scored_at = (SELECT max(scored_at) FROM scores AS other WHERE other.capture_id = captures.id)
     """
 

@@ -13,7 +13,7 @@ from warcio.archiveiterator import ArchiveIterator
 
 from data.archive import EvidenceError, read_piece, read_record
 from data.facts import taxonomy
-from data.records import Capture, Digests, Piece, Score, Span
+from data.records import Capture, Contrast, Digests, Piece, Score, Span
 from data.store import Store
 from reports.dossier import Dossier, pieces
 from reports.plain import file_name, local
@@ -108,16 +108,30 @@ def _facts(store: Store, capture: Capture) -> dict[str, Any]:
         "address": capture.address,
         "dns": list(capture.dns),
         "tls": dict(capture.tls),
+        "network": asdict(capture.network),
         "fetcher": capture.fetcher,
         "profile": capture.profile,
         "render": capture.render,
         "referrer": capture.referrer,
+        "visitors": [_contrast(contrast) for contrast in store.contrasts([capture.url])],
         "depth": capture.depth,
         "title": capture.title,
         "language": capture.language,
         "identifiers": [asdict(identifier) for identifier in capture.identifiers],
         "digests": {name: _digests(piece) for name, piece in held.items() if piece},
         "run": {"id": run.id, "started_at": _both(run.started_at), "environment": dict(run.environment)},
+    }
+
+
+def _contrast(contrast: Contrast) -> dict[str, Any]:
+    """What different visitors were shown: the machine's observation, not part of what was decided on."""
+    shown = [{"visitor": side.visitor, "status": side.status, "final_url": side.final_url} for side in contrast.sides]
+    return {
+        "run": contrast.run_id,
+        "made_at": _both(contrast.made_at),
+        "variable": contrast.variable,
+        "sentences": list(contrast.sentences),
+        "sides": shown,
     }
 
 

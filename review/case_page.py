@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from data.archive import EvidenceError, read_piece
-from data.facts import LegalBasis, basis_on, taxonomy
-from data.records import Capture, Case, Decision, Hit, Piece, Score, Span, User
+from data.facts import LegalBasis, Profile, basis_on, profiles, taxonomy
+from data.records import Capture, Case, Contrast, Decision, Hit, Piece, Score, Span, User
 from data.store import Store
 from review.flow import holder, last_proposal, may_undo
 from review.marks import Marked, mark
@@ -15,6 +15,7 @@ from review.words import Words
 
 SUGGESTED = 0.5
 WORDS_SHOWN = 5
+TEXT_SHOWN = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,26 @@ class Reason:
     clause: str
     probability: float
     words: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ShownTo:
+    """What one visitor was shown, as far as there is room for it."""
+
+    visitor: Profile
+    status: int
+    final_url: str
+    capture_id: str
+    screenshot: bool
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Visitors:
+    """What different visitors were shown of a page of the target, and what decides it."""
+
+    told: Contrast
+    sides: tuple[ShownTo, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +62,7 @@ class CasePage:
     against: tuple[tuple[str, str], ...]
     text: Marked
     pieces: tuple[tuple[str, Piece, str], ...]
+    contrasts: tuple[Visitors, ...]
     filing: str
     conduct_on: str
     basis: LegalBasis | None
@@ -85,6 +107,9 @@ def case_page(store: Store, case_id: int, user: User, words: Words, capture_id: 
         against=tuple((span.text, anchor) for span, anchor in anchors[len(score.spans) :]),
         text=text,
         pieces=_pieces(store, capture),
+        contrasts=tuple(
+            _visitors(store, contrast) for contrast in store.contrasts(each.url for each, _ in hit.evidence)
+        ),
         filing=case.target.facts.get("filing") or next((i.value for i in capture.identifiers if i.kind == "icp"), ""),
         conduct_on=day.isoformat(),
         basis=basis,
@@ -110,6 +135,18 @@ def _reasons(score: Score, basis: LegalBasis | None, spans: list[tuple[Span, str
             clause = known[name].clauses.get(basis.id, "") if basis and name in known else ""
             reasons.append(Reason(name, clause, probability, tuple(reversed(own.items()))[:WORDS_SHOWN]))
     return tuple(reasons)
+
+
+def _visitors(store: Store, contrast: Contrast) -> Visitors:
+    known = {visitor.id: visitor for visitor in profiles()}
+    sides = []
+    for side in contrast.sides:
+        if side.visitor in known:
+            capture = store.capture(side.capture_id) if side.capture_id else None
+            seen = capture is not None and capture.screenshot is not None
+            text = capture.text[:TEXT_SHOWN] if capture else ""
+            sides.append(ShownTo(known[side.visitor], side.status, side.final_url, side.capture_id, seen, text))
+    return Visitors(contrast, tuple(sides))
 
 
 def _pieces(store: Store, capture: Capture) -> tuple[tuple[str, Piece, str], ...]:

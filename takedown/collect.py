@@ -49,6 +49,8 @@ def crawl_options(command: Callable[..., Any]) -> Callable[..., Any]:
                      help="同 curl：把对某主机的连接改送到另一地址，空字段表示任意；可重复。"),
         click.option("--order", type=click.Choice(["promise", "breadth"]), default="promise", show_default=True,
                      help="先采哪些：最像线索的，或按层次。"),
+        click.option("--visitors/--no-visitors", default=True, show_default=True,
+                     help="采集完后，是否再以手机、微信内、自搜索引擎而来等访客访问命中的页面，核对所见是否不同。"),
         click.option("--outward", is_flag=True, help="也跟随链接到种子以外的主机（默认只在种子的主机内）。"),
         click.option("--render", type=click.Choice(["auto", "never", "always"]), default="auto", show_default=True,
                      help="何时用浏览器打开页面。"),
@@ -119,6 +121,7 @@ def collect(
     render: str = "auto",
     outward: bool = False,
     order: str = "promise",
+    visitors: bool = True,
     connect_to: tuple[ConnectTo, ...] = (),
     delay: float | None = None,
 ) -> Run:
@@ -135,6 +138,8 @@ def collect(
             done = now.counts.get("done", 0)
             total = sum(now.counts.values())
             text = f"{done} 页，渲染 {now.rendered}，待采 {now.counts.get('waiting', 0)}"
+            if now.visits:
+                text = f"以不同访客再访 {now.visited}/{now.visits} 个对象"
             display.update(task, completed=total - now.counts.get("waiting", 0), total=total, description=text)
 
         result = crawl_seeds(
@@ -150,6 +155,7 @@ def collect(
             outward=outward,
             delay=config.crawl.delay if delay is None else delay,
             near=thresholds().near,
+            review=thresholds().review if visitors else None,
             interest=load_interest if judge else None,
             focused=order == "promise",
             progress=tell,
@@ -209,6 +215,10 @@ def _tell_run(run: Run) -> None:
         out.print(
             f"按规则不必渲染 {share['static']} 页，随机抽查渲染其中 {share['sampled']} 页，"
             f"文字明显增多（漏看）{share['missed']} 页{rate}。"
+        )
+    if (visits := report["visits"])["hits"]:
+        out.print(
+            f"以不同访客再访命中的对象 {visits['hits']} 个：内容因访客而异 {visits['cloaked']} 个，自身多变 {visits['unstable']} 个。"
         )
     if report["unseen"]:
         out.print(

@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 _REDIRECTS = "_redirects.json"
+_CLOAKS = "_cloaks.json"  # path: {"in": words of a User-Agent, "page": what such a visitor is shown instead}
 _TYPES = {
     # No charset on HTML: one of the sites says its own (GB18030) in its markup, as many real ones do.
     ".html": "text/html",
@@ -44,12 +45,16 @@ class _Handler(SimpleHTTPRequestHandler):
 
     def translate_path(self, path: str) -> str:
         self.directory = str(self._site())
+        cloaks = self._site() / _CLOAKS
+        cloak = json.loads(cloaks.read_text("utf8")).get(urlsplit(path).path) if cloaks.exists() else None
+        if cloak and cloak["in"] in (self.headers.get("User-Agent") or ""):
+            path = cloak["page"]
         return super().translate_path(path)
 
     def send_head(self):  # type: ignore[no-untyped-def]  # the base class's own signature is a union of private types
         path = urlsplit(self.path).path
         table = self._site() / _REDIRECTS
-        if path.endswith(_REDIRECTS):
+        if path.endswith((_REDIRECTS, _CLOAKS)):
             self.send_error(HTTPStatus.NOT_FOUND)
             return None
         target = json.loads(table.read_text("utf8")).get(path) if table.exists() else None

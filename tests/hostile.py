@@ -255,6 +255,18 @@ def deep(visit: Visit) -> None:
     visit.page("<div>" * 100_000 + WORDS)
 
 
+@behaviour("deeper")
+def deeper(visit: Visit) -> None:
+    """As deep as two megabytes go: a parser that walks up for each needs minutes."""
+    visit.page("<div>" * 400_000 + WORDS)
+
+
+@behaviour("formats")
+def formats(visit: Visit) -> None:
+    """What is left open is opened again in every paragraph: 200 kB become millions of nodes."""
+    visit.page("".join(f"<p><b id={n}>" for n in range(10_000)) + WORDS)
+
+
 @behaviour("attributes")
 def attributes(visit: Visit) -> None:
     visit.page("<p " + " ".join(f"a{n}=1" for n in range(20_000)) + ">" + WORDS)
@@ -341,6 +353,8 @@ ROBOTS: dict[str, Behaviour] = {
     "robots-html": lambda visit: visit.answer(page()),
     "robots-redirects": redirects,
     "robots-silent": silent,
+    "robots-503": lambda visit: visit.answer("", "text/plain", "503 Busy"),
+    "robots-403": lambda visit: visit.answer("User-agent: *\nDisallow: /", "text/plain", "403 Forbidden"),
 }
 
 

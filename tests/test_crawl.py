@@ -164,6 +164,7 @@ def test_redirects_are_hops(survey: Outcome) -> None:
         ("/redirect/1", 302, "/redirect/0"),
     ]
     assert page.final_url == "http://pages.test/redirect/0"
+    assert all(hop.address == "127.0.0.1" and hop.at <= page.fetched_at for hop in page.hops if hop.at)
     # Each of them is evidence too.
     kept = set()
     for path in warcs(survey.home):
@@ -173,6 +174,34 @@ def test_redirects_are_hops(survey: Outcome) -> None:
             }
     assert {hop.url for hop in page.hops} <= kept
     assert "http://slow.test/robots.txt" in kept
+
+
+def test_the_archive_says_which_request_led_to_which(survey: Outcome) -> None:
+    responses: dict[str, str] = {}
+    led: dict[str, dict[str, str]] = {}
+    for path in warcs(survey.home):
+        with Path(path).open("rb") as stream:
+            for record in ArchiveIterator(stream):
+                named = record.rec_headers.get_header
+                url = named("WARC-Target-URI")
+                if record.rec_type == "response":
+                    responses[named("WARC-Record-ID")] = url
+                elif record.rec_type == "metadata" and named("WARC-Concurrent-To"):
+                    assert responses[named("WARC-Concurrent-To")] == url
+                    lines = record.content_stream().read().decode("ascii").splitlines()
+                    led[url] = dict(line.split(": ", 1) for line in lines)
+    for number in range(3):
+        here, there = (f"http://pages.test/redirect/{n}" for n in (number, number + 1))
+        assert led[here]["via"] == there
+        assert responses[led[here]["viaRecord"]] == there
+    page = survey.page("http://pages.test/redirect/3")
+    facts = json.loads(led["http://pages.test/redirect/0"]["network"])
+    assert facts["address"] == page.address
+    assert tuple(facts["dns"]) == page.dns
+    assert facts["timings"]["whole"] == page.network.timings.whole
+    assert int(led["http://pages.test/delay"]["fetchTimeMs"]) >= 100
+    assert led["http://pages.test/delay"]["via"] == "http://pages.test/"
+    assert "viaRecord" not in led["http://pages.test/delay"]
 
 
 @pytest.mark.parametrize("status", [403, 503])

@@ -62,6 +62,13 @@ def test_hits_are_one_json_object_a_line_as_the_contract_says(demo: tuple[Path, 
                 assert next(iter(ArchiveIterator(stream))).rec_type == "response"
 
 
+def test_the_site_that_shows_wechat_a_tea_shop_is_told_apart(demo: tuple[Path, str]) -> None:
+    with Store(demo[0]) as store:
+        found = {told.url: told.variable for told in store.contrasts(run_id=store.runs()[0].id)}
+    assert found.pop("http://otc.shunda-u.test/") == "user_agent:wechat"
+    assert set(found.values()) == {""}
+
+
 def test_only_what_two_accounts_confirmed_is_referred(demo: tuple[Path, str]) -> None:
     with Store(demo[0]) as store:
         referred = store.cases(State.REFERRED)

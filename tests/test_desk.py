@@ -10,11 +10,11 @@ from pathlib import Path
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 from desks import Desk, log_in, press, served, staff
-from homes import PAGES, WARC, Page, make_home
+from homes import FETCHED, PAGES, WARC, Page, make_home
 from playwright.sync_api import Browser, BrowserContext, expect
 
 import review
-from data.records import Hop, Identifier, State, User
+from data.records import Certificate, Contrast, Hop, Identifier, Network, Side, State, User
 from data.store import Store
 from review import flow
 from review.rules import Proposal
@@ -157,6 +157,23 @@ def test_the_case_page_fits_one_screen_and_shows_the_evidence(visitor: BrowserCo
     expect(tab.locator("#text")).to_contain_text("承兑团队")
 
 
+def test_what_other_visitors_were_shown_stands_beside_the_facts(visitor: BrowserContext, desk: Desk) -> None:
+    with Store(desk.home) as store:
+        (page, _), *_ = store.hit(store.case(1).target.key).evidence
+        shop = replace(page, id="shop", profile="wechat", text="老街口的茶铺，八点半开门。", screenshot=None)
+        store.save_capture(shop, ())
+        sides = (Side("desktop", page.final_url, 200, page.id), Side("wechat", page.url, 200, "shop"))
+        told = Contrast(page.run_id, page.url, FETCHED, "user_agent:wechat", ("由用户代理（微信）决定。",), sides)
+        store.save_contrast(told)
+    tab = log_in(visitor, desk, "reviewer")
+    tab.goto(f"{desk.url}/cases/1")
+    shown = tab.locator(".visitors")
+    expect(shown).to_contain_text("由用户代理（微信）决定。")
+    expect(shown.get_by_text("老街口的茶铺")).not_to_be_visible()
+    shown.locator("summary", has_text="微信内").click()
+    expect(shown.get_by_text("老街口的茶铺")).to_be_visible()
+
+
 def test_altered_evidence_is_said_before_anybody_decides(visitor: BrowserContext, desk: Desk) -> None:
     with Store(desk.home) as store:
         piece = store.capture("run-1-0").screenshot
@@ -199,6 +216,9 @@ def test_captured_content_runs_nothing(tmp_path: Path, visitor: BrowserContext) 
             dns=(HOSTILE,),
             address=HOSTILE,
             tls={HOSTILE: HOSTILE},
+            network=Network(
+                HOSTILE, 443, (Certificate(HOSTILE, HOSTILE, HOSTILE, HOSTILE, names=(HOSTILE,)),), HOSTILE
+            ),
             render=HOSTILE,
             fetcher=HOSTILE,
             profile=HOSTILE,
@@ -206,6 +226,12 @@ def test_captured_content_runs_nothing(tmp_path: Path, visitor: BrowserContext) 
             fetched_at=old.fetched_at + timedelta(hours=1),
         )
         store.save_capture(hostile, [replace(page.target, title=HOSTILE)])
+        sides = (
+            Side("desktop", HOSTILE, 200, "hostile"),
+            Side("phone", HOSTILE, 0, ""),
+            Side(HOSTILE, "", 200, "hostile"),
+        )
+        store.save_contrast(Contrast("run-1", hostile.url, FETCHED, HOSTILE, (HOSTILE,), sides))
         score = store.score("run-1-0")
         assert score is not None
         store.save_scores([replace(score, capture_id="hostile", note=HOSTILE, model=HOSTILE)])

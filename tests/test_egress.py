@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from web import Web
 
-from crawler.egress import BadConnectTo, ConnectTo, Egress, Refused
+from crawler.egress import BadConnectTo, ConnectTo, Egress, Refused, Route
 from crawler.proxy import EgressProxy
 
 LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"),)
@@ -65,8 +65,7 @@ def test_a_name_that_does_not_resolve_is_not_a_refusal() -> None:
 
 def test_allow_opens_exactly_what_it_names() -> None:
     egress = Egress(allow=(ipaddress.ip_network("127.0.0.0/28"),))
-    assert asyncio.run(egress.resolve("127.0.0.1", 8080)) == [("127.0.0.1", 8080)]
-    assert egress.answers == {"127.0.0.1": ("127.0.0.1",)}
+    assert asyncio.run(egress.resolve("127.0.0.1", 8080)) == Route(("127.0.0.1",), 8080, ("127.0.0.1",), "literal")
     with pytest.raises(Refused):
         asyncio.run(egress.resolve("127.0.0.77", 80))
 
@@ -120,9 +119,9 @@ def test_any_value_is_read_or_refused(value: str) -> None:
 def test_the_first_matching_rule_wins_and_an_empty_address_keeps_the_policy() -> None:
     rules = ("a.test:80:127.0.0.1:81", "10.0.0.9:::", "::127.0.0.1:82")
     egress = Egress(tuple(ConnectTo.parse(rule) for rule in rules))
-    assert asyncio.run(egress.resolve("A.TEST.", 80)) == [("127.0.0.1", 81)]
-    assert asyncio.run(egress.resolve("a.test", 443)) == [("127.0.0.1", 82)]
-    assert egress.answers["a.test"] == ("connect-to 127.0.0.1:82",)
+    for name, port, to_port in (("A.TEST.", 80, 81), ("a.test", 443, 82)):
+        told = Route(("127.0.0.1",), to_port, (f"connect-to 127.0.0.1:{to_port}",), "connect-to")
+        assert asyncio.run(egress.resolve(name, port)) == egress.routes["a.test"] == told
     with pytest.raises(Refused):
         asyncio.run(egress.resolve("10.0.0.9", 80))
 

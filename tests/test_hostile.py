@@ -26,6 +26,7 @@ from warcio.checker import Checker
 
 from crawler import render
 from crawler.egress import ConnectTo, Egress
+from data.facts import profiles
 from data.records import Capture, Run
 from data.store import Store
 
@@ -34,6 +35,8 @@ MEMORY_MB = 600
 PAGE_BYTES = 8 << 20
 # What the sockets' buffers and a reader's chunk hold beyond the cap when the connection is closed.
 SLACK = 12 << 20
+# Hosts whose rules cannot be had are shut (RFC 9309, 2.3.1.4).
+SHUT = ("robots-silent", "robots-503")
 IN_A_BROWSER = {*SCRIPTS, "refresh-download", "held"}
 
 
@@ -101,7 +104,7 @@ def survived(web: Hostile, tmp_path_factory: pytest.TempPathFactory) -> Survived
     hosts = [f"{name}.bad.test" for name in (*BEHAVIOURS, "under_score") if name not in IN_A_BROWSER]
     tls = {"self-signed": web.tls_port, "expired": web.expired_port, "garbage": web.garbage_port, "plain": web.port}
     seeds = seed_file(
-        home, *hosts, *(f"{host}/after" for host in hosts if not host.startswith("retry")),
+        home, *hosts, *(f"{host}/after" for host in hosts if not host.startswith(("retry", *SHUT))),
         *(f"https://{name}.bad.test/" for name in tls), *(f"http://{name}.bad.test/after" for name in tls),
     )  # fmt: skip
     routes = [word for name, port in tls.items() for word in ("--connect-to", f"{name}.bad.test:443:127.0.0.1:{port}")]
@@ -122,6 +125,11 @@ def test_the_run_ends_by_itself_within_its_bounds(survived: Survived, web: Hosti
     for host in ("unbounded", "declared", "chunks", "download"):
         assert PAGE_BYTES <= web.sent[f"{host}.bad.test"] < PAGE_BYTES + SLACK
     assert web.sent["robots-endless.bad.test"] < SLACK
+
+
+def test_nothing_listens_for_commands(survived: Survived) -> None:
+    (log,) = (survived.home / "log").glob("crawl-*.log")
+    assert not re.search(r"extensions\.(remote_control|telnet)", log.read_text("utf8"))
 
 
 def test_no_slot_is_stuck(survived: Survived) -> None:
@@ -168,11 +176,28 @@ def test_the_evidence_is_whole_and_says_where_it_was_cut_off(
         *((coding, "解压后超过") for coding in ("gzip", "deflate", "br", "zstd", "matryoshka")),
         *((name, "不合 HTTP 规范") for name in RAW if name not in {"long-header", "cookies", "torn-chunks", "status-999"}),
         ("https://garbage.bad.test/", "加密连接无法建立"), ("https://plain.bad.test/", "等待超时"),
+        ("deep", "标记嵌套过深"), ("deeper", "标记嵌套过深"), ("formats", "标记嵌套过深"),
+        ("utf8-as-gbk", "应答头声明编码 gbk，实际按 utf-8 读取"), ("meta-lies", "页面声明编码 utf-8，实际按 gb18030 读取"),
+        ("no-such-charset", "应答头声明编码 x-klingon"),
         ("https://self-signed.bad.test/", "证书为自签名"), ("https://expired.bad.test/", "证书不在有效期内"),
     ],
 )  # fmt: skip
 def test_the_report_tells_it(survived: Survived, url: str, words: str) -> None:
     assert words in survived.said(url if url.startswith("https") else f"http://{url}.bad.test/")
+
+
+def test_certificates_are_kept_with_what_a_browser_holds_against_them(survived: Survived) -> None:
+    for name, fault in (("self-signed", "证书为自签名"), ("expired", "证书不在有效期内")):
+        capture = survived.captures[f"https://{name}.bad.test/"]
+        network = capture.network
+        (own,) = network.chain
+        assert own.subject == own.issuer == f"CN={name}.bad.test"
+        assert re.fullmatch("[0-9a-f]{64}", own.sha256)
+        assert fault in network.distrust
+        assert capture.tls["version"].startswith("TLSv1.")
+        assert network.resolver == "connect-to"
+        assert capture.dns == (f"connect-to 127.0.0.1:{network.port}",)
+        assert network.timings.whole >= network.timings.first_byte > 0
 
 
 def test_an_endless_site_is_bounded_and_named(survived: Survived) -> None:
@@ -181,14 +206,25 @@ def test_an_endless_site_is_bounded_and_named(survived: Survived) -> None:
     assert "endless.bad.test 的页面已达每个主机的上限" in survived.err
 
 
-@pytest.mark.parametrize("name", [*CHARSETS, *ROBOTS, "deep", "attributes", "tables", "nul", "links", "frames", "long-header", "cookies", "status-999"])  # fmt: skip
+@pytest.mark.parametrize("name", [*CHARSETS, *(name for name in ROBOTS if name not in SHUT), "deep", "deeper", "formats", "attributes", "tables", "nul", "links", "frames", "long-header", "cookies", "status-999"])  # fmt: skip
 def test_what_can_be_read_is_read(survived: Survived, name: str) -> None:
     page = survived.captures[f"http://{name}.bad.test/"]
-    if name == "deep" and not page.text:
-        assert "未能读取" in survived.said(page.url)  # on a machine too slow for it
-        return
     assert (TRADITIONAL if name == "big5" else WORDS) in page.text
     assert "\x00" not in page.text
+
+
+def test_rules_that_cannot_be_had_are_no_permission(survived: Survived, web: Hostile) -> None:
+    states = {item["url"]: item["state"] for item in survived.run.report["troubles"]}
+    for name, state, why in (
+        ("robots-503", "refused", "robots.txt 的应答是 503"),
+        ("robots-silent", "failed", "robots.txt 未能取得：等待超时"),
+    ):
+        url = f"http://{name}.bad.test/"
+        assert states[url] == state
+        assert why in survived.said(url)
+        assert 1 < web.asked[f"{name}.bad.test/robots.txt"] <= 3
+        assert not web.asked[f"{name}.bad.test/"]
+    assert "robots.txt 超过 512 KB" in survived.said("http://robots-big.bad.test/robots.txt")
 
 
 def test_only_addresses_are_followed(survived: Survived, web: Hostile) -> None:
@@ -215,7 +251,7 @@ def test_no_page_keeps_the_browser(web: Hostile, monkeypatch: pytest.MonkeyPatch
             ended[name] = str(error)
 
     async def through() -> None:
-        renderer = render.Renderer(Egress((ConnectTo.parse(f"::127.0.0.1:{web.port}"),)), {})
+        renderer = render.Renderer(Egress((ConnectTo.parse(f"::127.0.0.1:{web.port}"),)), profiles()[0])
         try:
             monkeypatch.setattr(render, "PAGE_SECONDS", 20.0)
             await renderer.view("http://first.bad.test/")

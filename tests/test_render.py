@@ -13,6 +13,7 @@ from web import LIBRARY, PNG, SECRET, Web, serve
 from crawler.egress import ConnectTo, Egress
 from crawler.extract import read_page
 from crawler.render import SCREENSHOT_HEIGHT, NoBrowser, Renderer, View
+from data.facts import profiles
 
 
 class Screen:
@@ -20,7 +21,7 @@ class Screen:
 
     def __init__(self, egress: Egress) -> None:
         self.loop = asyncio.new_event_loop()
-        self.renderer = Renderer(egress, {"user_agent": "Mozilla/5.0 test"})
+        self.renderer = Renderer(egress, profiles()[0])
 
     def view(self, url: str) -> View:
         return self.loop.run_until_complete(self.renderer.view(url))

@@ -13,6 +13,7 @@ from web import Web, _Handler, route
 from crawler.archive import Archive, Exchange, Loaded
 from crawler.egress import ConnectTo, Egress
 from crawler.render import Renderer, View
+from data.facts import profiles
 from data.records import Piece
 
 GREETING = "蓝江图书馆"
@@ -106,7 +107,7 @@ def watch(policy: Egress, url: str) -> tuple[View, Loaded]:
     """What a browser showed of a page, and everything it loaded for it."""
 
     async def look() -> tuple[View, Loaded]:
-        renderer = Renderer(policy, {"user_agent": "Mozilla/5.0 test"})
+        renderer = Renderer(policy, profiles()[0])
         try:
             view = await renderer.view(url)
             return view, view.loaded

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import uuid
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import scrapy
@@ -16,19 +14,20 @@ from scrapy.exceptions import IgnoreRequest
 from scrapy.http import TextResponse
 
 from crawler.apk import MAGIC, BadPackage, read_apk
+from crawler.captures import capture_of, entry_of
 from crawler.downloader import PACKAGE_BYTES
 from crawler.frontier import BACKOFF_LIMIT, TRIES, Link
-from crawler.identifiers import find_identifiers
 from crawler.job import Job
 from crawler.reading import EMPTY, Reading, Shown, Unreadable
 from crawler.recorder import Outcome, RecorderStopped
 from crawler.render import NoBrowser, View
 from crawler.rendering import COMPLETE
-from crawler.targets import Listing, site_target
+from crawler.robots import RobotsUnavailable
+from crawler.targets import is_package, site_target
 from crawler.troubles import reason_of, remarks, retry_after, transient
 from crawler.urls import host_of, in_scope
-from data.facts import platforms
-from data.records import Capture, Hop, Identifier, Target
+from data.facts import platforms, profiles
+from data.records import Target
 
 if TYPE_CHECKING:
     from scrapy.http import Response
@@ -104,12 +103,15 @@ class SitesSpider(scrapy.Spider):
         error = failure.value
         if isinstance(error, RecorderStopped):
             self._stop(error)
+        elif isinstance(error, RobotsUnavailable):
+            if error.final or not self.job.frontier.again(link):
+                await self._end(link, error.state, str(error))
         elif isinstance(error, IgnoreRequest):
             why = str(error) or "未采集"
             if "max redirections" in why:
                 await self._end(link, "failed", "跳转次数过多")
             else:
-                await self._end(link, "refused", "robots.txt 不允许" if "robots.txt" in why else why)
+                await self._end(link, "refused", "robots.txt 不允许" if "Forbidden by robots.txt" in why else why)
         elif transient(error) and self.job.frontier.again(link):
             pass
         else:
@@ -204,41 +206,14 @@ class SitesSpider(scrapy.Spider):
         site = site_target(response.url, reading.title, platforms())
         targets = apps or ((site,) if site else ())
         targets += tuple(listing.target for listing in reading.listings if listing.alone)
-        packages = (Identifier("package_link", a.url) for a in reading.anchors if is_package(a.url))
-        at: datetime = meta["fetched_at"]
-        wire = meta["wire"]
-        said = tuple(remarks(wire, meta["piece"].size, at))
-        note = "；".join(filter(None, (remark, *said)))
-        capture = Capture(
-            id=uuid.uuid4().hex,
-            run_id=job.run.id,
-            url=link.url,
-            final_url=view.final_url if view else response.url,
-            hops=tuple(Hop(*hop) for hop in meta.get("hops", [])),
-            status=response.status,
-            headers=tuple(wire["headers"]),
-            fetched_at=at,
-            seconds=round(float(meta.get("download_latency", 0.0)), 3),
-            address=wire["address"],
-            dns=job.egress.answers.get(host_of(response.url), ()),
-            tls=wire["tls"],
-            fetcher=job.fetcher,
-            profile=job.profile_name,
-            depth=link.depth,
-            referrer=link.referrer,
-            payload=meta["piece"],
-            dom=None,
-            screenshot=None,
-            render="；".join((why, *said)),
-            title=reading.title,
-            language=reading.language,
-            text=reading.text,
-            identifiers=(*reading.identifiers, *packages),
-            targets=tuple(target.key for target in targets),
-        )
-        entries = (entry(capture, listing) for listing in reading.listings if not listing.alone)
+        said = tuple(remarks(meta["wire"], meta["piece"].size))
+        note = "；".join(filter(None, (remark, *said, *reading.notes)))
+        capture = capture_of(job, response, link, reading, view, profiles()[0].id, "；".join((why, *said)), targets)
+        entries = (entry_of(capture, listing) for listing in reading.listings if not listing.alone)
         new = job.frontier.offer(self._links(reading, link, response.url))
-        outcome = Outcome(link.url, "done", note, ((capture, targets), *entries), view, tuple(new))
+        outcome = Outcome(
+            link.url, "done", note, ((capture, targets), *entries), view, tuple(new), interest=reading.interest
+        )
         if response.status in BUSY:
             asked = retry_after(response.headers.get("Retry-After"))
             job.frontier.slow(host_of(response.url), asked)
@@ -265,23 +240,3 @@ class SitesSpider(scrapy.Spider):
             if in_scope(anchor.url, job.scope) or package or job.outward:
                 promise = job.promise(reading.interest, anchor) + (0.5 if package else 0.0)
                 yield Link(anchor.url, link.depth + 1, round(promise, 3), url)
-
-
-def entry(page: Capture, listing: Listing) -> tuple[Capture, tuple[Target, ...]]:
-    """An entry of a directory is evidence by itself: the page's pieces, the entry's own text."""
-    appid = listing.target.identity.partition(":")[2]
-    capture = replace(
-        page,
-        id=f"{page.id}-{appid}",
-        url=f"{page.url}#{appid}",
-        title=listing.target.title,
-        text=listing.text,
-        identifiers=find_identifiers(listing.text),
-        targets=(listing.target.key,),
-    )
-    return capture, (listing.target,)
-
-
-def is_package(url: str) -> bool:
-    """Whether a link leads to an Android package, by its name."""
-    return url.partition("?")[0].lower().endswith(".apk")
