@@ -28,7 +28,7 @@ from crawler.environment import environment
 from crawler.frontier import PER_SITE, Frontier, Link, steady, write_links
 from crawler.job import Job, Progress
 from crawler.promise import promise
-from crawler.reading import Readers
+from crawler.readers import Readers
 from crawler.recorder import Recorder, cannot_write
 from crawler.render import Renderer
 from crawler.rendering import Rendering
@@ -208,6 +208,8 @@ def _drive(
         priority="cmdline",
     )
     process = AsyncCrawlerProcess(settings)
+    # Otherwise a line is made for every request, and thrown away where the log is written.
+    logging.getLogger("scrapy").setLevel(settings["LOG_LEVEL"])
     crawler = process.create_crawler(SitesSpider)
     outcome = {"reason": ""}
 
