@@ -204,10 +204,11 @@ class Readers:
             pool = self._pool
             try:
                 future = pool.submit(task, *arguments)
+                answer = asyncio.wrap_future(future)
                 # The time begins when the page's turn comes; a long queue is not the page's fault.
                 while not (future.running() or future.done()):
-                    await asyncio.wait({asyncio.wrap_future(future)}, timeout=0.5)
-                return await asyncio.wait_for(asyncio.wrap_future(future), READ_SECONDS)
+                    await asyncio.wait({answer}, timeout=0.5)
+                return await asyncio.wait_for(answer, READ_SECONDS)
             except MemoryError:
                 raise Unreadable("读取时内存超过上限") from None
             except (TimeoutError, BrokenProcessPool, asyncio.CancelledError) as error:
