@@ -84,7 +84,7 @@ install_torch() {
 # Prints the first Chromium that runs. Ubuntu's chromium-browser may be a stub that only points at snap.
 working_chromium() {
   local name path
-  for name in chromium chromium-browser google-chrome google-chrome-stable; do
+  for name in chromium-headless-shell chromium chromium-browser google-chrome google-chrome-stable; do
     if path=$(command -v "$name") && "$path" --version >/dev/null 2>&1; then echo "$path"; return; fi
   done
   path=$(.venv/bin/python -c 'from playwright.sync_api import sync_playwright as p
@@ -103,7 +103,7 @@ install_chromium() {
   local path
   if ! path=$(working_chromium); then
     say '安装 Chromium' 'installing Chromium'
-    { apt chromium && path=$(working_chromium); } || { own_chromium && path=$(working_chromium); } || {
+    { apt chromium-headless-shell && path=$(working_chromium); } || { apt chromium && path=$(working_chromium); } || { own_chromium && path=$(working_chromium); } || {
       warn "没有可用的 Chromium（原因见 $marks/log），只能抓取静态页面；请以 root 运行 apt-get install chromium，或 .venv/bin/playwright install --with-deps chromium。" \
         'No Chromium runs here, so only static pages can be crawled; as root: apt-get install chromium, or .venv/bin/playwright install --with-deps chromium.'
       return

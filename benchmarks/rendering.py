@@ -50,7 +50,7 @@ def crawl(web: list[Sheet], port: int, render: str) -> Crawled:
         subprocess.run(
             [
                 sys.executable, "-m", "takedown", "--home", str(home), "crawl", "--seeds", str(seeds), "--max-depth", "1",
-                "--connect-to", f"::127.0.0.1:{port}", "--render", render,
+                "--connect-to", f"::127.0.0.1:{port}", "--render", render, "--no-visitors",
             ],
             check=True,
             stdout=subprocess.DEVNULL,

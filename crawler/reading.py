@@ -233,8 +233,8 @@ class Readers:
         pool.shutdown(wait=False, cancel_futures=True)
 
     def close(self) -> None:
-        """End the readers."""
-        with contextlib.suppress(Exception):
-            self._pool.shutdown(wait=False, cancel_futures=True)
+        """End the readers, at once: one that takes its time to leave would complain of what its libraries leave behind."""
         for process in list((self._pool._processes or {}).values()):
             process.kill()
+        with contextlib.suppress(Exception):
+            self._pool.shutdown(wait=False, cancel_futures=True)

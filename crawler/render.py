@@ -96,8 +96,11 @@ class View:
 
 
 def find_chromium() -> str | None:
-    """The system's Chromium or Chrome, or ``None`` so that Playwright's own is used."""
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    """The system's Chromium or Chrome, or ``None`` so that Playwright's own is used.
+
+    First the build without a window, where there is one: it shows a page in a third of the time (``docs/benchmarks.md``).
+    """
+    names = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
     return next((path for path in map(shutil.which, names) if path), None)
 
 

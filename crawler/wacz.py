@@ -25,17 +25,6 @@ from warcio.exceptions import ArchiveLoadFailed
 _RECORDS = "response,revisit,resource"
 
 
-def _as_kept(record: Any) -> None:
-    """What the indexer reads of a record, as it was sent: unpacking it would let a bomb off, and warcio 1.8 cannot open a
-    brotli stream with brotli 1.2. Only the bodies of requests are looked into, and those are not packed."""
-    record.buffered_stream = tempfile.SpooledTemporaryFile(1 << 20)  # noqa: SIM115
-    shutil.copyfileobj(record.raw_stream, record.buffered_stream)
-    record.buffered_stream.seek(0)
-
-
-bufferiter.buffer_record_content = _as_kept
-
-
 class PackagingError(Exception):
     """The archives cannot be indexed or packaged; the message says which one and how to mend it."""
 
@@ -56,7 +45,7 @@ def write_cdxj(warcs: Sequence[Path], out: Path) -> Path:
     """
     _check(warcs)
     with _whole(out) as part, part.open("w", encoding="utf-8") as stream:
-        CDXJIndexer(stream, [str(path) for path in warcs], sort=True, post_append=True, records=_RECORDS).process_all()
+        CDXJIndexer(stream, [str(path) for path in warcs], sort=True, records=_RECORDS).process_all()
     return out
 
 
@@ -71,7 +60,7 @@ def write_wacz(warcs: Sequence[Path], out: Path, pages: Iterable[ArchivedPage], 
         wanted = _write_pages(listed, pages, title)
         options = [f"--title={title}", f"--pages={listed}", "--copy-pages", "--hash-type=sha256"]
         said = io.StringIO()
-        with contextlib.redirect_stdout(said):
+        with contextlib.redirect_stdout(said), _as_kept():
             result = py_wacz(["create", f"--output={part}", *options, "--", *map(str, warcs)])
         if result != 0:
             raise PackagingError(f"WACZ 未能生成：{said.getvalue().strip()[-500:]}。")
@@ -82,6 +71,24 @@ def write_wacz(warcs: Sequence[Path], out: Path, pages: Iterable[ArchivedPage], 
                 f"归档中没有 {url}（{stamp}）等 {len(missing)} 个页面；页面的时间应与其 response 记录一致。"
             )
     return out
+
+
+@contextlib.contextmanager
+def _as_kept() -> Iterator[None]:
+    """The packager would unpack every body that it indexes, bombs and damaged ones included (and warcio 1.8 cannot
+    open a brotli stream with brotli 1.2). Their bytes as kept will do."""
+
+    def buffer(record: Any) -> None:
+        record.buffered_stream = tempfile.SpooledTemporaryFile(1 << 16)  # noqa: SIM115 - the packager closes it
+        shutil.copyfileobj(record.raw_stream, record.buffered_stream)
+        record.buffered_stream.seek(0)
+
+    unpacking = bufferiter.buffer_record_content
+    bufferiter.buffer_record_content = buffer
+    try:
+        yield
+    finally:
+        bufferiter.buffer_record_content = unpacking
 
 
 def _check(warcs: Sequence[Path]) -> None:

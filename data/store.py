@@ -6,9 +6,9 @@ they are searched by. A ``Store`` belongs to one thread; opening another on the 
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -96,7 +96,7 @@ class Store:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    @contextmanager
+    @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """All or nothing, and alone: takes the write lock at once, so that what is read inside stays true."""
         connection = self.db.conn
@@ -129,10 +129,14 @@ class Store:
         folder = self.home / "backup"
         folder.mkdir(exist_ok=True)
         path = folder / f"takedown-{now():%Y%m%dT%H%M%S%f}.db"
-        with sqlite3.connect(path) as copy:
-            assert self.db.conn is not None
-            self.db.conn.backup(copy)
-        copy.close()
+        assert self.db.conn is not None
+        try:
+            with contextlib.closing(sqlite3.connect(path)) as copy:
+                self.db.conn.backup(copy)
+        except sqlite3.Error:
+            # Half a copy would pass for the newest backup.
+            path.unlink(missing_ok=True)
+            raise
         for old in self.backups()[:-BACKUPS_KEPT]:
             old.unlink()
         return path

@@ -368,7 +368,7 @@ ENDLESS = ("--render", "never", "--max-depth", "99", "--max-per-site")
 
 
 def test_a_full_disk_stops_the_crawl_with_a_sentence_and_nothing_is_lost(web: Hostile, small: Path) -> None:
-    arguments = crawl_arguments(seed_file(configured(small), "endless.bad.test"), web.port, *ENDLESS, "300")
+    arguments = crawl_arguments(seed_file(configured(small), "endless.bad.test"), web.port, *ENDLESS, "600")
     stopped = takedown(small, *arguments)
     assert stopped.returncode == 1, stopped.stdout
     assert "磁盘已满" in stopped.stderr
@@ -377,7 +377,7 @@ def test_a_full_disk_stops_the_crawl_with_a_sentence_and_nothing_is_lost(web: Ho
     done = takedown(small, *arguments)
     assert done.returncode == 0, done.stderr
     run, captures = left(small)
-    assert run.report["counts"]["done"] == len(captures) == 300
+    assert run.report["counts"]["done"] == len(captures) == 600
 
 
 def test_a_disk_filled_by_a_download_is_the_same_sentence(web: Hostile, small: Path) -> None:

@@ -13,6 +13,7 @@ import sys
 import threading
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -188,6 +189,18 @@ def test_what_a_browser_loads_twice_is_kept_once(tmp_path: Path) -> None:
         ("response", "http://a.test/3", short),
         ("response", "http://a.test/page", BODY),
     ]
+
+
+def test_what_cannot_be_unpacked_is_indexed_and_packaged_as_it_is(tmp_path: Path) -> None:
+    packed = (("Content-Type", "text/html"), ("Content-Encoding", "br"))
+    broken = (("Content-Type", "text/html"), ("Content-Encoding", "gzip"))
+    first = replace(exchange("http://a.test/br"), received=packed)
+    (piece, _) = keep(tmp_path, (first, replace(exchange("http://a.test/gz", second=5), received=broken)))
+    path = tmp_path / piece.file
+    assert len(write_cdxj([path], tmp_path / "index.cdxj").read_text("utf-8").splitlines()) == 2
+    package = write_wacz([path], tmp_path / "run.wacz", [ArchivedPage("http://a.test/br", AT, "")], "采集")
+    with zipfile.ZipFile(package) as whole:
+        assert whole.read(f"archive/{path.name}") == path.read_bytes()
 
 
 # -- replay --------------------------------------------------------------------------------------------------------------
