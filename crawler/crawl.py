@@ -36,7 +36,6 @@ from crawler.seeds import SeedList
 from crawler.spiders.sites import SitesSpider
 from crawler.urls import host_of, scope_hosts
 from crawler.visits import Visits
-from crawler.wacz import write_cdxj
 from data.facts import profiles
 from data.records import Kind, Run
 from data.store import Store, now
@@ -152,8 +151,7 @@ def _crawl(
         recorder.close()
     if job.stopped:
         raise CrawlError(f"{job.stopped}。")
-    if warcs := sorted(recorder.archive.folder.glob("*.warc.gz")):
-        write_cdxj(warcs, recorder.archive.folder / "index.cdxj")
+    recorder.archive.index()
     # Only now are all the pages known that offer an app, whichever was fetched first.
     for app in store.targets():
         if app.kind is Kind.APP and "download" in app.facts:
