@@ -21,18 +21,16 @@ import subprocess
 import sys
 import tempfile
 import time
-import venv
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from benchmarks._peers import KEPT, PEERS, interpreter
 from benchmarks._report import Figure, tell
 from data.store import Store
 
-PEERS = Path(__file__).parent / "peers"
-KEPT = Path(sys.prefix) / "peers"  # beside the project's own packages, and gone with them
 HANDBOOK = "usr/share/doc/debian-handbook/html"
 QUIET: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 AT_ONCE = 16
@@ -83,7 +81,7 @@ def main() -> int:
 
 
 def handbook(folder: Path, rounds: int, *, quick: bool) -> list[Figure]:
-    root, python = unpacked() / HANDBOOK, peers()
+    root, python = unpacked() / HANDBOOK, interpreter(f"scrapy=={version('scrapy')}", "crawlee[parsel]")
     languages = ["zh-CN", "zh-TW", "en-US"] if quick else sorted(path.name for path in root.iterdir())
     rates: dict[str, list[float]] = {"scrapy": [], "crawlee": [], "ours": []}
     pages: dict[str, set[str]] = {}
@@ -137,18 +135,6 @@ def unpacked() -> Path:
             package = next(Path(folder).glob("*.deb"))
             subprocess.run(["dpkg", "-x", package, place], check=True)
     return place
-
-
-def peers() -> Path:
-    """The interpreter of the peers' environment, made the first time: the Scrapy we use, and Crawlee."""
-    python = KEPT / "venv" / "bin" / "python"
-    mark = KEPT / "venv" / "installed"
-    wanted = f"scrapy=={version('scrapy')} crawlee[parsel]"
-    if not mark.exists() or mark.read_text() != wanted:
-        venv.create(KEPT / "venv", clear=True, with_pip=True)
-        subprocess.run([python, "-m", "pip", "install", "-qq", *wanted.split()], check=True)
-        mark.write_text(wanted)
-    return python
 
 
 @contextmanager
