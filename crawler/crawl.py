@@ -136,10 +136,12 @@ def _crawl(
     recorder = Recorder(
         store.home, run.id, {"software": f"takedown {version('takedown')}", "format": "WARC/1.1"} | here
     )
+    # Another sample each time, and yet the one that anybody gets who repeats what was done.
+    sample = f"{options['seeds']} {sum(earlier.id < run.id for earlier in store.runs())}"
     readers = Readers(interest)
     renderer = Renderer(egress, profiles()[0])
     job = Job(
-        run, store, recorder, frontier, egress, renderer, Rendering(render, near, run.id), scope_hosts(list(seeds.urls)), outward,
+        run, store, recorder, frontier, egress, renderer, Rendering(render, near, sample), scope_hosts(list(seeds.urls)), outward,
         max_depth, readers, promise if focused else (lambda _, __: 0.0), progress,
     )  # fmt: skip
     with store.transaction() as sql:
