@@ -166,7 +166,8 @@ def examine(home: Path, hosts: int, pages: int) -> list[Figure]:
     archives = sorted((home / "archives").rglob("*.warc.gz"))
     checker = Checker(argparse_like(archives))
     broken = sum(1 for path in archives if check(checker, path))
-    # Each life of the process writes files of its own, and on this web it leases no URL twice.
+    # Each life of the process writes files of its own, and on this web it leases no URL twice. What the crawler fetched
+    # has a metadata record each; what the browser asked for once more, to show the page, has not.
     archived: Counter[str] = Counter()
     twice = 0
     for path in archives:
@@ -174,7 +175,8 @@ def examine(home: Path, hosts: int, pages: int) -> list[Figure]:
             here = Counter(
                 record.rec_headers.get_header("WARC-Target-URI")
                 for record in ArchiveIterator(stream)
-                if record.rec_type == "response"
+                if record.rec_type == "metadata"
+                and record.rec_headers.get_header("WARC-Concurrent-To")
                 and not record.rec_headers.get_header("WARC-Target-URI").endswith("robots.txt")
             )
         twice += sum(n > 1 for n in here.values())
