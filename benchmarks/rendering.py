@@ -26,9 +26,10 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks._mixedweb import SCRIPTED, Sheet, serve, sheets
+from benchmarks._mixedweb import SCRIPTED, Sheet, answers, sheets
 from benchmarks._peers import PEERS, interpreter
 from benchmarks._report import Figure, tell
+from benchmarks._serve import serve
 from crawler import render
 from crawler.egress import ConnectTo, Egress
 from crawler.render import Renderer, find_chromium, sandbox_arguments
@@ -96,7 +97,7 @@ def speed(pages: int, *, quick: bool) -> list[Figure]:
     ours: dict[str, float] = {}
     peer: dict[str, float] = {}
     web = [Sheet("show.test", number, kind) for number in range(pages + 1) for kind in (SHOWN[number % len(SHOWN)],)]
-    with serve(web) as port:
+    with serve(answers(web)) as port:
         for _ in range(1 if quick else 2):
             for name, path in builds.items():
                 ours[name] = max(ours.get(name, 0.0), asyncio.run(show(web, port, path)))
@@ -153,7 +154,7 @@ def main() -> int:
     options = parser.parse_args()
     web = sheets(options.quick)
     needing = sum(sheet.kind in SCRIPTED for sheet in web)
-    with serve(web) as port:
+    with serve(answers(web)) as port:
         ours = crawl(web, port, "auto")
         never = crawl(web, port, "never")
     print(f"missed: {ours.missed}; rendered for nothing: {dict(ours.fruitless)}", file=sys.stderr)

@@ -43,7 +43,7 @@ class Index:
     def save(self, warcs: Sequence[Path], out: Path) -> Path:
         """Write the index of all these files, those of an earlier process read anew. Raises ``PackagingError``."""
         unknown = [path for path in warcs if path not in self._files]
-        if unknown or not warcs:
+        if unknown:
             check(unknown)
         with whole(out) as part, part.open("w", encoding="utf-8") as stream:
             CDXJIndexer(self, list(map(str, unknown)), records=_RECORDS).process_all()

@@ -29,6 +29,7 @@ from crawler.archive import Loaded
 from crawler.egress import Egress
 from crawler.profiles import browser_options
 from crawler.proxy import EgressProxy
+from crawler.reading import Shown
 from crawler.subresources import Witness
 from data.facts import Profile
 
@@ -85,14 +86,15 @@ class View:
     loaded: Loaded
 
     @property
-    def pictures(self) -> tuple[bytes, ...]:
-        """The pictures it loaded, as files."""
-        return tuple(
+    def shown(self) -> Shown:
+        """What is read of it: the DOM, the screenshot, and the pictures it loaded."""
+        pictures = tuple(
             exchange.body
             for exchange in self.loaded.exchanges
             if isinstance(exchange.body, bytes)
             and any(name.lower() == "content-type" and value.startswith("image/") for name, value in exchange.received)
         )
+        return Shown(self.dom, self.final_url, self.screenshot, pictures)
 
 
 def find_chromium() -> str | None:
