@@ -63,7 +63,7 @@ def harvest(order: str, budget: int, port: int) -> float:
         subprocess.run(
             [
                 sys.executable, "-m", "takedown", "--home", str(home), "run", "--seeds", str(seeds), "--outward",
-                "--max-pages", str(budget), "--max-depth", "30", "--render", "never", "--order", order,
+                "--max-pages", str(budget), "--max-depth", "30", "--render", "never", "--order", order, "--no-visitors",
                 "--connect-to", f"::127.0.0.1:{port}",
             ],
             check=True,
