@@ -9,11 +9,10 @@ from __future__ import annotations
 import base64
 import json
 import random
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from benchmarks._serve import Answer
 
 _WHO = (
     "图书馆",
@@ -290,9 +289,8 @@ def sheets(quick: bool) -> list[Sheet]:
     return found
 
 
-@contextmanager
-def serve(web: list[Sheet]) -> Iterator[int]:
-    """Serve the web on a free loopback port, which is what the context gives."""
+def answers(web: list[Sheet]) -> Answer:
+    """What the web answers."""
     by_host: dict[str, list[Sheet]] = {}
     for sheet in web:
         by_host.setdefault(sheet.host, []).append(sheet)
@@ -324,32 +322,4 @@ def serve(web: list[Sheet]) -> Iterator[int]:
             return 200, "text/html", STATIC["article"](sheet)
         return (503 if sheet.kind == "shield" else 200), "text/html", {**STATIC, **SCRIPTED}[sheet.kind](sheet)
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self) -> None:
-            host, path = (self.headers["Host"] or "").partition(":")[0], self.path.partition("?")[0]
-            status, kind, body = answer(host, path, self.headers["Cookie"] or "")
-            content = body.encode() if isinstance(body, str) else body
-            self.send_response(status)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-        request_queue_size = 256
-
-    server = Server(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield server.server_address[1]
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    return answer

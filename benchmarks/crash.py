@@ -14,12 +14,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +23,7 @@ from warcio.archiveiterator import ArchiveIterator
 from warcio.checker import Checker
 
 from benchmarks._report import Figure, tell
+from benchmarks._serve import serve
 from data.archive import EvidenceError, read_piece
 from data.store import Store
 
@@ -45,46 +42,16 @@ def page(host: int, number: int, pages: int) -> str:
     return f"<!doctype html><html lang=zh><head><meta charset=utf-8><title>{host}-{number}</title></head><body>{body}{links}</body></html>"
 
 
-@contextmanager
-def serve(pages: int) -> Iterator[int]:
-    """Serve the web on loopback."""
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self) -> None:
-            # Our crawl asks for http://h7.test/p3, the peer, which has no --connect-to, for http://127.0.0.1/h7/p3.
-            name, path = (self.headers["Host"] or "").partition(".")[0], self.path
-            if path.startswith("/h"):
-                name, _, path = path[1:].partition("/")
-                path = f"/{path}"
-            number = int(path[2:] or 0) if path.startswith("/p") else (0 if path == "/" else -1)
-            host = int(name[1:]) if name[1:].isdigit() else 0
-            content = page(host, number, pages).encode() if 0 <= number < pages else b"none"
-            self.send_response(200 if 0 <= number < pages else 404)
-            self.send_header("Content-Type", "text/html")
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-        request_queue_size = 512
-
-        def handle_error(self, *_: object) -> None:
-            """A client that was killed says nothing worth printing."""
-
-    server = Server(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield server.server_address[1]
-    finally:
-        server.shutdown()
-        server.server_close()
+def answer(host: str, path: str, pages: int) -> tuple[int, str, str]:
+    """Our crawl asks for http://h7.test/p3, the peer, which has no --connect-to, for http://127.0.0.1/h7/p3."""
+    name = host.partition(".")[0]
+    if path.startswith("/h"):
+        name, _, path = path[1:].partition("/")
+        path = f"/{path}"
+    number = int(path[2:] or 0) if path.startswith("/p") else (0 if path == "/" else -1)
+    known = 0 <= number < pages
+    site = int(name[1:]) if name[1:].isdigit() else 0
+    return (200, "text/html", page(site, number, pages)) if known else (404, "text/html", "none")
 
 
 def main() -> int:
@@ -96,7 +63,7 @@ def main() -> int:
     options = parser.parse_args()
     hosts, pages, kills = (5, 40, 5) if options.quick else (20, 100, options.kills)
     chance = random.Random(options.seed)  # noqa: S311
-    with tempfile.TemporaryDirectory() as folder, serve(pages) as port:
+    with tempfile.TemporaryDirectory() as folder, serve(lambda host, path, _: answer(host, path, pages)) as port:
         home, seeds = Path(folder) / "var", Path(folder) / "seeds.txt"
         home.mkdir()
         (home / "config.yml").write_text("crawl: {delay: 1.0}\n", "utf8")
@@ -166,7 +133,8 @@ def examine(home: Path, hosts: int, pages: int) -> list[Figure]:
     archives = sorted((home / "archives").rglob("*.warc.gz"))
     checker = Checker(argparse_like(archives))
     broken = sum(1 for path in archives if check(checker, path))
-    # Each life of the process writes files of its own, and on this web it leases no URL twice.
+    # Each life of the process writes files of its own, and on this web it leases no URL twice. What the crawler fetched
+    # has a metadata record each; what the browser asked for once more, to show the page, has not.
     archived: Counter[str] = Counter()
     twice = 0
     for path in archives:
@@ -174,7 +142,8 @@ def examine(home: Path, hosts: int, pages: int) -> list[Figure]:
             here = Counter(
                 record.rec_headers.get_header("WARC-Target-URI")
                 for record in ArchiveIterator(stream)
-                if record.rec_type == "response"
+                if record.rec_type == "metadata"
+                and record.rec_headers.get_header("WARC-Concurrent-To")
                 and not record.rec_headers.get_header("WARC-Target-URI").endswith("robots.txt")
             )
         twice += sum(n > 1 for n in here.values())

@@ -14,13 +14,10 @@ import random
 import subprocess
 import sys
 import tempfile
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from benchmarks._report import Figure, tell
+from benchmarks._serve import serve
 from data.store import Store
 
 PAGES = 40
@@ -49,42 +46,11 @@ def page(site: int, number: int, sites: int) -> str:
     return f"<!doctype html><meta charset=utf-8><title>{site}-{number}</title><p>{text}</p><ul>{anchors}</ul>"
 
 
-@contextmanager
-def serve(sites: int) -> Iterator[int]:
-    """Serve the web on loopback."""
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self) -> None:
-            site = int((self.headers["Host"] or "s0.test")[1:].partition(".")[0])
-            number = int(self.path[2:]) if self.path.startswith("/p") else 0
-            known = self.path == "/" or self.path.startswith("/p")
-            content = page(site, number, sites).encode() if known else b""
-            self.send_response(200 if known else 404)
-            self.send_header("Content-Type", "text/html")
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-        request_queue_size = 512
-
-        def handle_error(self, *_: object) -> None:
-            """A client that was killed says nothing worth printing."""
-
-    server = Server(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield server.server_address[1]
-    finally:
-        server.shutdown()
-        server.server_close()
+def answer(host: str, path: str, sites: int) -> tuple[int, str, str]:
+    number = int(path[2:]) if path.startswith("/p") else 0
+    known = path == "/" or path.startswith("/p")
+    site = int((host or "s0.test")[1:].partition(".")[0])
+    return (200, "text/html", page(site, number, sites)) if known else (404, "text/html", "")
 
 
 def harvest(order: str, budget: int, port: int) -> float:
@@ -97,7 +63,7 @@ def harvest(order: str, budget: int, port: int) -> float:
         subprocess.run(
             [
                 sys.executable, "-m", "takedown", "--home", str(home), "run", "--seeds", str(seeds), "--outward",
-                "--max-pages", str(budget), "--max-depth", "30", "--render", "never", "--order", order,
+                "--max-pages", str(budget), "--max-depth", "30", "--render", "never", "--order", order, "--no-visitors",
                 "--connect-to", f"::127.0.0.1:{port}",
             ],
             check=True,
@@ -115,7 +81,7 @@ def main() -> int:
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     sites, budget = (20, 120) if options.quick else (61, 400)
-    with serve(sites) as port:
+    with serve(lambda host, path, _: answer(host, path, sites)) as port:
         focused, breadth = harvest("promise", budget, port), harvest("breadth", budget, port)
     figures = [
         Figure("hits per 1,000 fetches, by promise", focused, "", f"breadth first: {breadth:.0f}"),

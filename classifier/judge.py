@@ -17,6 +17,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from classifier.lexicon import says_any
 from classifier.model import TEXT_LIMIT, LinearModel
 from classifier.reasons import read_reasons, reasons
 from data.facts import ROOT, taxonomy
@@ -142,16 +143,26 @@ class Judge:
 def _unreadable(text: str) -> str:
     """Why the model does not judge at all, or an empty string."""
     letters = sum(1 for _ in islice(re.finditer(r"[^\W\d_]", text[:TEXT_LIMIT]), FEWEST_LETTERS))
-    return f"只有{letters}个文字，未作判断" if letters < FEWEST_LETTERS else ""
+    if letters < FEWEST_LETTERS:
+        return f"只有{letters}个文字，未作判断"
+    if _foreign(text[:TEXT_LIMIT]) and not says_any(text[:TEXT_LIMIT]):
+        return "中文很少，也没有相关词语，未作判断"
+    return ""
+
+
+def _foreign(text: str) -> bool:
+    """Whether fewer than a tenth of a text's letters are Chinese."""
+    if not re.search(r"[\u3400-\u9fff]", text):
+        return True
+    han = sum(map(len, re.findall(r"[\u3400-\u9fff]+", text)))
+    return han * 10 < sum(map(len, re.findall(r"[^\W\d_]+", text)))
 
 
 def _caution(text: str) -> str:
     """Why a judgement should be trusted less, or an empty string."""
     sample = text[:TEXT_LIMIT]
-    letters = sum(map(len, re.findall(r"[^\W\d_]+", sample)))
-    han = len(re.findall(r"[\u3400-\u9fff]", sample))
-    if han * 10 < letters:
+    if _foreign(sample):
         return "中文很少，模型未就此类文字训练"
-    if han < 40:
+    if len(re.findall(r"[\u3400-\u9fff]", sample)) < 40:
         return "文字很少，判断把握有限"
     return "仅判断了开头部分" if len(text) > TEXT_LIMIT else ""

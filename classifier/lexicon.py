@@ -34,15 +34,25 @@ def _automaton() -> tuple[AhoCorasick, list[tuple[str, ...]]]:
 
 def find_terms(normal: Normal) -> Iterator[Match]:
     """Every term at every place; of terms that overlap the longest counts. Latin terms match whole words only."""
-    text = normal.text
+    for categories, start, end in _found(normal.text):
+        for category in categories:
+            yield Match(category, start, end)
+
+
+def says_any(text: str) -> bool:
+    """Whether a term of the subject is in the text as it stands, undisguised: the cheapest look there is."""
+    found = _found(text.lower())
+    return any(not all(category.startswith("counter") for category in categories) for categories, _, _ in found)
+
+
+def _found(text: str) -> Iterator[tuple[tuple[str, ...], int, int]]:
     search, owners = _automaton()
     for number, start, end in search.find_matches_as_indexes(text):
         if _alphanumeric(text[start]) and start and _alphanumeric(text[start - 1]):
             continue
         if _alphanumeric(text[end - 1]) and end < len(text) and _alphanumeric(text[end]):
             continue
-        for category in owners[number]:
-            yield Match(category, start, end)
+        yield owners[number], start, end
 
 
 def _alphanumeric(character: str) -> bool:

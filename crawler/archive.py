@@ -19,6 +19,7 @@ from warcio.recordloader import ArcWarcRecord
 from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
 
+from crawler.cdxj import Index
 from crawler.revisits import Original, Payloads, revisit
 from crawler.spool import opened, sweep
 from data.records import Digests, Network, Piece
@@ -117,6 +118,7 @@ class Archive:
         sweep(self.folder)
         self._stream: BinaryIO | None = None
         self._payloads = Payloads()
+        self._index = Index()
 
     def _file(self) -> tuple[BinaryIO, WARCWriter]:
         if self._stream is not None and self._stream.tell() >= ROTATE_BYTES:
@@ -133,6 +135,7 @@ class Archive:
         stream, writer = self._file()
         start = stream.tell()
         writer.write_record(record)
+        self._index.add(record, self._path, start, stream.tell() - start)
         with opened(content) as payload:
             digests = Digests.read(payload)
             size = payload.tell()
@@ -232,6 +235,11 @@ class Archive:
         if self._stream is not None:
             self._stream.flush()
             os.fsync(self._stream.fileno())
+
+    def index(self) -> None:
+        """Write ``index.cdxj`` beside the files, when they are closed. Raises ``PackagingError``."""
+        if warcs := sorted(self.folder.glob("*.warc.gz")):
+            self._index.save(warcs, self.folder / "index.cdxj")
 
     def close(self) -> None:
         if self._stream is not None:

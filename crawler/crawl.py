@@ -28,7 +28,7 @@ from crawler.environment import environment
 from crawler.frontier import PER_SITE, Frontier, Link, steady, write_links
 from crawler.job import Job, Progress
 from crawler.promise import promise
-from crawler.reading import Readers
+from crawler.readers import Readers
 from crawler.recorder import Recorder, cannot_write
 from crawler.render import Renderer
 from crawler.rendering import Rendering
@@ -36,7 +36,6 @@ from crawler.seeds import SeedList
 from crawler.spiders.sites import SitesSpider
 from crawler.urls import host_of, scope_hosts
 from crawler.visits import Visits
-from crawler.wacz import write_cdxj
 from data.facts import profiles
 from data.records import Kind, Run
 from data.store import Store, now
@@ -81,105 +80,69 @@ def crawl(
     when another one is at work on the same home, and when evidence can no longer be written.
     """
     with alone(store.home):
+        options = {"seeds": _digest(seeds.urls), "max_depth": max_depth, "render": render, "outward": outward}
+        here = environment()
+        run = _unfinished(store, options)
+        if run is None:
+            run = Run(_run_id(), now(), options, here)
+        else:
+            since = {name: value for name, value in here.items() if run.environment.get(name) != value}
+            resumed = [*run.environment.get("resumed", ()), {"at": now().isoformat(), **since}]
+            run = replace(run, environment={**run.environment, "resumed": resumed})
+        store.save_run(run)
+        assert store.db.conn is not None
+        frontier = Frontier(
+            store.db.conn, run.id, max_pages=max_pages, delay=delay, per_host=per_host, per_site=per_site
+        )
+        recorder = Recorder(
+            store.home, run.id, {"software": f"takedown {version('takedown')}", "format": "WARC/1.1"} | here
+        )
+        # Another sample each time, and yet the one that anybody gets who repeats what was done.
+        sample = f"{options['seeds']} {sum(earlier.id < run.id for earlier in store.runs())}"
+        readers = Readers(interest)
+        renderer = Renderer(egress, profiles()[0])
+        job = Job(
+            run, store, recorder, frontier, egress, renderer, Rendering(render, near, sample), scope_hosts(list(seeds.urls)), outward,
+            max_depth, readers, promise if focused else (lambda _, __: 0.0), progress,
+        )  # fmt: skip
+        with store.transaction() as sql:
+            write_links(sql, run.id, frontier.offer(Link(url, 0, 1.0, "") for url in seeds.urls))
         try:
-            return _crawl(
-                store,
-                seeds,
-                egress,
-                max_pages,
-                max_depth,
-                render,
-                outward,
-                delay,
-                near,
-                review,
-                interest,
-                focused,
-                per_host,
-                per_site,
-                timeout,
-                progress,
-            )
-        except (OSError, sqlite3.OperationalError) as error:
-            raise CrawlError(f"{cannot_write(error)}。") from error
-
-
-def _crawl(
-    store: Store,
-    seeds: SeedList,
-    egress: Egress,
-    max_pages: int,
-    max_depth: int,
-    render: str,
-    outward: bool,
-    delay: float,
-    near: float,
-    review: float | None,
-    interest: Callable[[], Callable[[str], float]] | None,
-    focused: bool,
-    per_host: int,
-    per_site: int,
-    timeout: float,
-    progress: Callable[[Progress], None],
-) -> Run:
-    options = {"seeds": _digest(seeds.urls), "max_depth": max_depth, "render": render, "outward": outward}
-    here = environment()
-    run = _unfinished(store, options)
-    if run is None:
-        run = Run(_run_id(), now(), options, here)
-    else:
-        since = {name: value for name, value in here.items() if run.environment.get(name) != value}
-        resumed = [*run.environment.get("resumed", ()), {"at": now().isoformat(), **since}]
-        run = replace(run, environment={**run.environment, "resumed": resumed})
-    store.save_run(run)
-    assert store.db.conn is not None
-    frontier = Frontier(store.db.conn, run.id, max_pages=max_pages, delay=delay, per_host=per_host, per_site=per_site)
-    recorder = Recorder(
-        store.home, run.id, {"software": f"takedown {version('takedown')}", "format": "WARC/1.1"} | here
-    )
-    readers = Readers(interest)
-    renderer = Renderer(egress, profiles()[0])
-    job = Job(
-        run, store, recorder, frontier, egress, renderer, Rendering(render, near, run.id), scope_hosts(list(seeds.urls)), outward,
-        max_depth, readers, promise if focused else (lambda _, __: 0.0), progress,
-    )  # fmt: skip
-    with store.transaction() as sql:
-        write_links(sql, run.id, frontier.offer(Link(url, 0, 1.0, "") for url in seeds.urls))
-    try:
-        stopped = _drive(job, delay, per_host, timeout, review, interest)
-    finally:
-        readers.close()
-        recorder.close()
-    if job.stopped:
-        raise CrawlError(f"{job.stopped}。")
-    if warcs := sorted(recorder.archive.folder.glob("*.warc.gz")):
-        write_cdxj(warcs, recorder.archive.folder / "index.cdxj")
-    # Only now are all the pages known that offer an app, whichever was fetched first.
-    for app in store.targets():
-        if app.kind is Kind.APP and "download" in app.facts:
-            store.link_evidence(app.key, run.id, "package_link", app.facts["download"])
-    report: dict[str, Any] = {
-        "counts": dict(frontier.counts),
-        "rendered": job.rendered,
-        "unseen": job.unseen,
-        "rendering": job.rendering.report(),
-        "visits": _contrasts(store, run.id),
-        "browser": renderer.version,
-        "interrupted": stopped,
-        "refused_lines": [f"{r.number}: {r.line.strip()} ({r.why})" for r in seeds.refused],
-        "troubles": [{"url": url, "state": state, "why": why} for url, state, why in frontier.troubles()],
-        "remarks": [{"url": url, "why": why} for url, why in (*frontier.remarks(), *job.remarks.items())],
-        "left_out": dict(frontier.left_out),
-        "clock_set_by": round(time.time() - steady(), 1),
-    }
-    found = {
-        "browser": renderer.version or run.environment.get("browser", "not started"),
-        "server_clocks": job.clocks.told(),
-    }
-    run = replace(run, finished_at=None if stopped else now(), report=report, environment={**run.environment, **found})
-    store.save_run(run)
-    store.backup()
-    return run
+            stopped = _drive(job, delay, per_host, timeout, review, interest)
+        finally:
+            readers.close()
+            recorder.close()
+        if job.stopped:
+            raise CrawlError(f"{job.stopped}。")
+        recorder.archive.index()
+        # Only now are all the pages known that offer an app, whichever was fetched first.
+        for app in store.targets():
+            if app.kind is Kind.APP and "download" in app.facts:
+                store.link_evidence(app.key, run.id, "package_link", app.facts["download"])
+        report: dict[str, Any] = {
+            "counts": dict(frontier.counts),
+            "rendered": job.rendered,
+            "unseen": job.unseen,
+            "rendering": job.rendering.report(),
+            "visits": _contrasts(store, run.id),
+            "browser": renderer.version,
+            "interrupted": stopped,
+            "refused_lines": [f"{r.number}: {r.line.strip()} ({r.why})" for r in seeds.refused],
+            "troubles": [{"url": url, "state": state, "why": why} for url, state, why in frontier.troubles()],
+            "remarks": [{"url": url, "why": why} for url, why in (*frontier.remarks(), *job.remarks.items())],
+            "left_out": dict(frontier.left_out),
+            "clock_set_by": round(time.time() - steady(), 1),
+        }
+        found = {
+            "browser": renderer.version or run.environment.get("browser", "not started"),
+            "server_clocks": job.clocks.told(),
+        }
+        run = replace(
+            run, finished_at=None if stopped else now(), report=report, environment={**run.environment, **found}
+        )
+        store.save_run(run)
+        store.backup()
+        return run
 
 
 def _drive(
@@ -208,6 +171,8 @@ def _drive(
         priority="cmdline",
     )
     process = AsyncCrawlerProcess(settings)
+    # Otherwise a line is made for every request, and thrown away where the log is written.
+    logging.getLogger("scrapy").setLevel(settings["LOG_LEVEL"])
     crawler = process.create_crawler(SitesSpider)
     outcome = {"reason": ""}
 
@@ -270,7 +235,7 @@ def _contrasts(store: Store, run_id: str) -> dict[str, int]:
 
 @contextmanager
 def alone(home: Path) -> Iterator[None]:
-    """Hold the home for this crawl. Raises ``CrawlError`` when another process does."""
+    """Hold the home for this crawl. Raises ``CrawlError`` when another process does, and when it cannot be written to."""
     try:
         lock = (home / "crawl.lock").open("a")
     except OSError as error:
@@ -280,7 +245,10 @@ def alone(home: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise CrawlError(f"另一个采集正在使用 {home}；等它结束，或用 --home 指定另一个工作目录。") from error
-        yield
+        try:
+            yield
+        except (OSError, sqlite3.OperationalError) as error:
+            raise CrawlError(f"{cannot_write(error)}。") from error
 
 
 def _unfinished(store: Store, options: Mapping[str, Any]) -> Run | None:

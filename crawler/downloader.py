@@ -137,9 +137,9 @@ class EgressDownloadHandler(AiohttpDownloadHandler):
         wire["truncated"] = cut
         with _on_disk():
             wire["body"] = whole = body.finish()
-        # A page is read whole; of a package, Scrapy needs to know only that it is one.
+        # A page is read whole; of a large package, Scrapy needs to know only that it is one.
         with opened(whole) as stream:
-            shown = stream.read(HEAD_BYTES if body.startswith(MAGIC) else -1)
+            shown = stream.read(HEAD_BYTES if isinstance(whole, Path) and body.startswith(MAGIC) else -1)
         wire["network"] = connection.network(request.meta["download_latency"], time.monotonic() - wire["begun"])
         return make_response(
             **self._build_base_response_args(response, request, self._extract_headers(response)), body=shown

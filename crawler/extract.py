@@ -121,7 +121,7 @@ def _join(base: str, url: str) -> str:
 
 def language_of(text: str) -> str:
     """``zh``, ``ja``, ``ko``, ``en`` (any Latin script) or ``und``, by the script its letters are written in."""
-    sample = text[:20_000]
+    sample = text[:5_000]
     eastern = re.sub(r"[\x00-\u2fff]+", "", sample)
     han = _letters(r"[\u4e00-\u9fff\u3400-\u4dbf]+", eastern)
     kana = _letters(r"[\u3040-\u30ff]+", eastern)

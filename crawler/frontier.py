@@ -75,7 +75,8 @@ class Frontier:
 
     ``delay`` is in seconds between two requests to a host, ``per_host`` the requests it may have at once,
     ``per_site`` the URLs it may have at all; ``left_out`` counts, by host, links found beyond that. ``connection`` is only
-    read from after the start; ``clock`` gives seconds since the epoch. ``freed`` is called whenever a lease has ended.
+    read from after the start; ``clock`` gives seconds since the epoch. ``freed`` is called whenever a host
+    may have another.
     """
 
     def __init__(
@@ -101,6 +102,7 @@ class Frontier:
         self._ready: list[tuple[float, int, str, int]] = []
         self._later: list[tuple[float, int, str, int]] = []
         self._leases: dict[str, tuple[Link, float]] = {}
+        self._arrived: set[str] = set()
         self._unsettled: set[str] = set()
         self._tries: dict[str, int] = {}
         self._seen: set[int] = set()
@@ -263,10 +265,20 @@ class Frontier:
 
     def _release(self, url: str) -> None:
         del self._leases[url]
-        name = host_of(url)
-        self._hosts[name].active -= 1
-        self._enqueue(name)
+        if url in self._arrived:
+            self._arrived.discard(url)
+        else:
+            self._hosts[host_of(url)].active -= 1
+        self._enqueue(host_of(url))
         self.freed()
+
+    def arrived(self, link: Link) -> None:
+        """The host has answered: it may be asked for its next page while this one is read and kept."""
+        if self.holds(link) and link.url not in self._arrived:
+            self._arrived.add(link.url)
+            self._hosts[host_of(link.url)].active -= 1
+            self._enqueue(host_of(link.url))
+            self.freed()
 
     def holds(self, link: Link) -> bool:
         """Whether the lease of the link is still running; an answer that comes after it is nobody's."""

@@ -10,7 +10,7 @@ from crawler.clock import ServerClocks
 from crawler.egress import Egress
 from crawler.extract import Anchor
 from crawler.frontier import Frontier
-from crawler.reading import Readers
+from crawler.readers import Readers
 from crawler.recorder import Recorder
 from crawler.render import Renderer
 from crawler.rendering import Rendering

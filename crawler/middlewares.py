@@ -14,6 +14,7 @@ from scrapy.http import Response
 from crawler.apk import MAGIC
 from crawler.archive import Exchange
 from crawler.clock import ServerClocks
+from crawler.frontier import Frontier
 from crawler.recorder import Recorder
 from crawler.urls import host_of
 
@@ -29,19 +30,22 @@ class ArchiveMiddleware:
     large package that a lease asked for stays in its file, ``request.meta["wire"]["body"]``; the spider removes it.
     """
 
-    def __init__(self, recorder: Recorder, clocks: ServerClocks) -> None:
+    def __init__(self, recorder: Recorder, frontier: Frontier, clocks: ServerClocks) -> None:
         self.recorder = recorder
+        self.frontier = frontier
         self.clocks = clocks
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> ArchiveMiddleware:
         spider: Any = crawler.spider
-        return cls(spider.job.recorder, spider.job.clocks)
+        return cls(spider.job.recorder, spider.job.frontier, spider.job.clocks)
 
     async def process_response(self, request: Request, response: Response) -> Response:
         wire = request.meta.get("wire")
         if wire is None:
             return response
+        if link := request.meta.get("link"):
+            self.frontier.arrived(link)
         at = datetime.fromtimestamp(wire["started"], UTC)
         request.meta["fetched_at"] = at
         if date := response.headers.get("Date"):

@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING
 from unicodedata import normalize
 
 import numpy as np
-import zxingcpp
 from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageOps, ImageStat, UnidentifiedImageError
 
@@ -50,10 +49,7 @@ _OWN = 0.7  # of a line's pairs of letters, from which on the page says it itsel
 _PICTURES = 16  # of a page, looked through for codes
 _FRAMES, _SLIDES, _CHANGE = 40, 3, 8.0  # frames looked at and slides read of an animation; grey levels that differ
 _CODE_PIXELS, _MAX_CODES = 12_000_000, 50
-_KINDS = zxingcpp.BarcodeFormat
-_CODE_KINDS = zxingcpp.BarcodeFormats(
-    [_KINDS.QRCode, _KINDS.DataMatrix, _KINDS.Aztec, _KINDS.PDF417, _KINDS.Code128, _KINDS.EAN13]
-)
+_CODE_KINDS = ("QRCode", "DataMatrix", "Aztec", "PDF417", "Code128", "EAN13")
 
 Box = tuple[int, int, int, int]
 Pixels = NDArray[np.uint8]
@@ -218,7 +214,11 @@ def _codes(image: Image.Image) -> Iterator[Code]:
     scale = min(1.0, (_CODE_PIXELS / (image.width * image.height)) ** 0.5)
     size = (max(1, int(image.width * scale)), max(1, int(image.height * scale)))
     grey = image.convert("L").resize(size)
-    for found in zxingcpp.read_barcodes(np.asarray(grey), formats=_CODE_KINDS)[:_MAX_CODES]:
+    # Only readers need it: loaded there, at their first picture.
+    import zxingcpp
+
+    kinds = zxingcpp.BarcodeFormats([getattr(zxingcpp.BarcodeFormat, name) for name in _CODE_KINDS])
+    for found in zxingcpp.read_barcodes(np.asarray(grey), formats=kinds)[:_MAX_CODES]:
         place = found.position
         corners = [place.top_left, place.top_right, place.bottom_right, place.bottom_left]
         xs, ys = [corner.x / scale for corner in corners], [corner.y / scale for corner in corners]

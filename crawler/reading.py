@@ -1,47 +1,26 @@
-"""Reading pages in a process of their own: hostile markup can hold up or break a reader, never the crawl.
-
-What is read is plain data in and plain data out. A reader that takes too long is killed, and the page is kept unread.
-"""
+"""Reading a page: plain data in and plain data out, fit to be done in another process (``crawler.readers``)."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import gc
-import multiprocessing
-import os
 import re
-import resource
-import signal
-import threading
-import time
 from codecs import getincrementaldecoder
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
 
 from scrapy.http import HtmlResponse
 from w3lib.encoding import resolve_encoding
 
-from crawler.apk import read_apk
 from crawler.depth import shallow
 from crawler.extract import Anchor, read_page
 from crawler.identifiers import find_identifiers
 from crawler.pictures import as_text, read_view
 from crawler.signs import Signs, signs_of
 from crawler.targets import Listing, miniprograms
-from data.records import Identifier, Target
-
-READ_SECONDS = 20.0
-READER_BYTES = 3 << 30  # of address space; what a page may make of a reader before it is killed
+from data.records import Identifier
 
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?\s*([^\s;\"'>]+)", re.I)
 _META_CHARSET = re.compile(r"<meta[^>]+" + _CHARSET.pattern, re.I)
 Interest = Callable[[str], float]
-_interest: Interest = lambda _: 0.0  # noqa: E731
 
 
 class Unreadable(Exception):
@@ -77,7 +56,14 @@ class Reading:
 EMPTY = Reading("", "und", "", (), (), (), Signs(), 0.0)
 
 
-def read(body: bytes, content_type: str, url: str, shown: Shown | None = None) -> Reading:
+def no_interest(_: str) -> float:
+    """Nothing is of interest, where there is no judge of it."""
+    return 0.0
+
+
+def read(
+    body: bytes, content_type: str, url: str, shown: Shown | None = None, interest: Interest = no_interest
+) -> Reading:
     """Read what the server sent and, when there is one, what a browser made of it: its DOM and its pictures.
 
     What pictures say follows the page's text, marked as such; the links of QR codes are links of the page.
@@ -122,7 +108,7 @@ def read(body: bytes, content_type: str, url: str, shown: Shown | None = None) -
         find_identifiers(text, markup),
         tuple(miniprograms(markup, text)),
         signs_of(markup, page.text) if shown is None else Signs(),
-        _interest(text),
+        interest(text),
         tuple(notes),
     )
 
@@ -154,86 +140,3 @@ def _is_utf8(body: bytes) -> bool:
 def _substance(text: str) -> int:
     """How much a text says: a Chinese character counts as much as a Latin word."""
     return 5 * len(re.findall(r"[\u3400-\u9fff]", text)) + len(re.findall(r"[A-Za-z0-9]", text))
-
-
-def _begin(parent: int, interest: Callable[[], Interest] | None) -> None:
-    """Start a reader: Ctrl-C is for the crawl alone, and a crawl that is gone leaves no reader behind."""
-    global _interest
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_AS, (READER_BYTES, READER_BYTES))
-
-    def follow() -> None:
-        while os.getppid() == parent:
-            time.sleep(1)
-        os._exit(1)
-
-    threading.Thread(target=follow, daemon=True).start()
-    if interest is not None:
-        _interest = interest()
-    # What is loaded by now stays, and need not be looked through for garbage page after page.
-    gc.freeze()
-
-
-class Readers:
-    """A pool of reader processes. ``interest`` is a picklable callable that loads the judge of interest in each."""
-
-    def __init__(self, interest: Callable[[], Interest] | None, count: int | None = None) -> None:
-        self.interest = interest
-        self.count = count or max((os.cpu_count() or 2) - 1, 1)
-        self._pool = self._start()
-
-    def _start(self) -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(
-            self.count, multiprocessing.get_context("spawn"), _begin, (os.getpid(), self.interest)
-        )
-
-    async def read(self, body: bytes, content_type: str, url: str, shown: Shown | None = None) -> Reading:
-        """What a page says. Raises ``Unreadable``."""
-        reading: Reading = await self._run(read, body, content_type, url, shown)
-        return reading
-
-    async def read_package(self, content: bytes | Path, url: str) -> Target:
-        """What a package says. Raises ``BadPackage``, ``Unreadable``."""
-        target: Target = await self._run(read_apk, content, url)
-        return target
-
-    async def _run(self, task: Callable[..., Any], *arguments: Any) -> Any:
-        """What was to be read when its reader was ended for another's sake is read by the next one."""
-        broken = False
-        while True:
-            pool = self._pool
-            try:
-                future = pool.submit(task, *arguments)
-                # The time begins when the page's turn comes; a long queue is not the page's fault.
-                while not (future.running() or future.done()):
-                    await asyncio.wait({asyncio.wrap_future(future)}, timeout=0.5)
-                return await asyncio.wait_for(asyncio.wrap_future(future), READ_SECONDS)
-            except MemoryError:
-                raise Unreadable("读取时内存超过上限") from None
-            except (TimeoutError, BrokenProcessPool, asyncio.CancelledError) as error:
-                if pool is not self._pool:
-                    continue
-                if isinstance(error, asyncio.CancelledError):
-                    raise
-                self._replace(pool)
-                if isinstance(error, TimeoutError):
-                    raise Unreadable(f"{READ_SECONDS:g} 秒内未能读完") from None
-                if broken:
-                    raise Unreadable("读取进程意外结束") from None
-                broken = True
-
-    def _replace(self, pool: ProcessPoolExecutor) -> None:
-        if pool is not self._pool:
-            return
-        self._pool = self._start()
-        # The executor has no public way to end a worker that does not come back (before Python 3.14).
-        for process in list((pool._processes or {}).values()):
-            process.kill()
-        pool.shutdown(wait=False, cancel_futures=True)
-
-    def close(self) -> None:
-        """End the readers, at once: one that takes its time to leave would complain of what its libraries leave behind."""
-        for process in list((self._pool._processes or {}).values()):
-            process.kill()
-        with contextlib.suppress(Exception):
-            self._pool.shutdown(wait=False, cancel_futures=True)

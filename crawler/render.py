@@ -29,6 +29,7 @@ from crawler.archive import Loaded
 from crawler.egress import Egress
 from crawler.profiles import browser_options
 from crawler.proxy import EgressProxy
+from crawler.reading import Shown
 from crawler.subresources import Witness
 from data.facts import Profile
 
@@ -85,14 +86,15 @@ class View:
     loaded: Loaded
 
     @property
-    def pictures(self) -> tuple[bytes, ...]:
-        """The pictures it loaded, as files."""
-        return tuple(
+    def shown(self) -> Shown:
+        """What is read of it: the DOM, the screenshot, and the pictures it loaded."""
+        pictures = tuple(
             exchange.body
             for exchange in self.loaded.exchanges
             if isinstance(exchange.body, bytes)
             and any(name.lower() == "content-type" and value.startswith("image/") for name, value in exchange.received)
         )
+        return Shown(self.dom, self.final_url, self.screenshot, pictures)
 
 
 def find_chromium() -> str | None:
@@ -214,7 +216,10 @@ class Renderer:
             raise PlaywrightError(why)
         if not page.url.startswith(("http:", "https:")):
             raise PlaywrightError(f"浏览器停在 {page.url.partition('?')[0][:80]}")
-        dom = await page.content() + "".join([await _framed(frame) for frame in page.frames[1 : FRAMES + 1]])
+        # Asked of the browser and not of the page, whose scripts could answer what they like.
+        root = (await session.send("DOM.getDocument", {"depth": 0}))["root"]["nodeId"]
+        whole = (await session.send("DOM.getOuterHTML", {"nodeId": root}))["outerHTML"]
+        dom = whole + "".join([await _framed(frame) for frame in page.frames[1 : FRAMES + 1]])
         height = int((await session.send("Page.getLayoutMetrics"))["cssContentSize"]["height"])
         width, shown = visitor.viewport.width, min(max(height, visitor.viewport.height), SCREENSHOT_HEIGHT)
         shot = {

@@ -25,6 +25,18 @@ DOWNLOADER_MIDDLEWARES = {
     "crawler.middlewares.RefreshMiddleware": 580,
     "scrapy.downloadermiddlewares.httpcompression.HttpCompressionMiddleware": None,
     "scrapy.downloadermiddlewares.redirect.MetaRefreshMiddleware": None,
+    # The frontier decides what is asked for, and no page asks for a password it is given.
+    "scrapy.downloadermiddlewares.offsite.OffsiteMiddleware": None,
+    "scrapy.downloadermiddlewares.httpauth.HttpAuthMiddleware": None,
+}
+# They work on what a page yields to Scrapy: nothing; its links go to the frontier.
+SPIDER_MIDDLEWARES = {
+    # A refusal is evidence too (of cloaking, of a closed site): every status reaches the spider.
+    "scrapy.spidermiddlewares.httperror.HttpErrorMiddleware": None,
+    "scrapy.spidermiddlewares.referer.RefererMiddleware": None,
+    "scrapy.spidermiddlewares.urllength.UrlLengthMiddleware": None,
+    "scrapy.spidermiddlewares.depth.DepthMiddleware": None,
+    "scrapy.spidermiddlewares.metacopy.MetaCopyDetectionMiddleware": None,
 }
 TELNETCONSOLE_ENABLED = False
 # Scrapy 2.19 would open an HTTP server on loopback that runs the Python code sent to it.
@@ -50,8 +62,6 @@ DOWNLOAD_WARNSIZE = 0
 # The frontier tries again, later and more slowly, across restarts.
 RETRY_ENABLED = False
 REDIRECT_MAX_TIMES = 10
-# A refusal is evidence too (of cloaking, of a closed site): every status reaches the spider.
-HTTPERROR_ALLOW_ALL = True
 
 LOG_LEVEL = "INFO"
 DEFAULT_REQUEST_HEADERS = {

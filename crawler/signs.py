@@ -221,7 +221,7 @@ def _empty_root(tree: LexborHTMLParser) -> bool:
 def _hole(tree: LexborHTMLParser) -> bool:
     """Whether the place of the main text is empty."""
     for node in tree.css("main, article, div[id], section[id], ul[id], ol[id], tbody[id], div[class], section[class]")[
-        :400
+        :PLACES
     ]:
         name = f"{node.attributes.get('id') or ''} {node.attributes.get('class') or ''}"
         if (node.tag in ("main", "article") or (_MAIN.search(name) and not _WIDGET.search(name))) and _vacant(node):

@@ -22,7 +22,7 @@ from crawler.cloaking import Answer, Interest, visit_as
 from crawler.frontier import Link
 from crawler.job import Job
 from crawler.profiles import request_headers
-from crawler.reading import EMPTY, Shown, Unreadable
+from crawler.reading import EMPTY, Unreadable
 from crawler.recorder import Outcome, RecorderStopped
 from crawler.render import NoBrowser, View
 from crawler.targets import site_target
@@ -127,7 +127,7 @@ class Visits:
         if isinstance(response, TextResponse) and "fault" not in response.meta:
             try:
                 view = await self._view(url, response, visitor)
-                shown = Shown(view.dom, view.final_url, view.screenshot, view.pictures) if view else None
+                shown = view.shown if view else None
                 media = (response.headers.get("Content-Type") or b"").decode("latin-1")
                 reading = await self.job.readers.read(response.body, media, response.url, shown)
             except (PlaywrightError, TimeoutError, Unreadable) as error:

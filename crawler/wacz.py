@@ -1,4 +1,4 @@
-"""Archives for other people's readers: a CDXJ index beside the WARC files, and a WACZ package made of them (1.1.1)."""
+"""Archives for other people's readers: a WACZ package made of WARC files (1.1.1)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import json
 import shutil
 import tempfile
 import zipfile
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,16 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from cdxj_indexer import bufferiter
-from cdxj_indexer.main import CDXJIndexer
 from wacz.main import main as py_wacz
-from warcio.exceptions import ArchiveLoadFailed
 
-# What can be replayed. Named, because the packager widens the indexer's own list for the whole process.
-_RECORDS = "response,revisit,resource"
-
-
-class PackagingError(Exception):
-    """The archives cannot be indexed or packaged; the message says which one and how to mend it."""
+from crawler.cdxj import PackagingError, check, whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,24 +30,13 @@ class ArchivedPage:
     title: str
 
 
-def write_cdxj(warcs: Sequence[Path], out: Path) -> Path:
-    """Write the sorted CDXJ index of some WARC files of one folder. Replaces ``out`` only when it is whole.
-
-    Raises ``PackagingError`` when a file is missing or damaged.
-    """
-    _check(warcs)
-    with _whole(out) as part, part.open("w", encoding="utf-8") as stream:
-        CDXJIndexer(stream, [str(path) for path in warcs], sort=True, records=_RECORDS).process_all()
-    return out
-
-
 def write_wacz(warcs: Sequence[Path], out: Path, pages: Iterable[ArchivedPage], title: str) -> Path:
     """Package WARC files, an index and a list of pages. Replaces ``out`` only when it is whole.
 
     Raises ``PackagingError`` when a file is missing or damaged, or a page is not among the archived ones.
     """
-    _check(warcs)
-    with tempfile.TemporaryDirectory(prefix="wacz-") as folder, _whole(out) as part:
+    check(warcs)
+    with tempfile.TemporaryDirectory(prefix="wacz-") as folder, whole(out) as part:
         listed = Path(folder) / "pages.jsonl"
         wanted = _write_pages(listed, pages, title)
         options = [f"--title={title}", f"--pages={listed}", "--copy-pages", "--hash-type=sha256"]
@@ -91,23 +72,6 @@ def _as_kept() -> Iterator[None]:
         bufferiter.buffer_record_content = unpacking
 
 
-def _check(warcs: Sequence[Path]) -> None:
-    if not warcs:
-        raise PackagingError("没有可打包的归档文件；请先采集。")
-    if len({path.name for path in warcs}) != len(warcs):
-        raise PackagingError("归档文件有重名；每个文件名在一个包里只能出现一次，请分开打包。")
-    for path in warcs:
-        try:
-            # Neither the indexer nor the validator minds an archive that ends in the middle of a record.
-            with gzip.open(path) as stream:
-                while stream.read(1 << 20):
-                    pass
-        except FileNotFoundError as error:
-            raise PackagingError(f"{path} 不存在；请核对归档文件夹。") from error
-        except (OSError, EOFError, zlib.error) as error:
-            raise PackagingError(f"{path} 已损坏（{error}）；再次运行同一采集会修好其末尾，或从备份中取回。") from error
-
-
 def _write_pages(path: Path, pages: Iterable[ArchivedPage], title: str) -> set[tuple[str, str]]:
     """The page list, one JSON object a line after a header; returns the URL and 14-digit time of each page."""
     wanted = set()
@@ -135,18 +99,3 @@ def _indexed(package: Path) -> Iterator[tuple[str, str]]:
         for line in lines:
             _, stamp, entry = line.split(" ", 2)
             yield json.loads(entry)["url"], stamp
-
-
-@contextlib.contextmanager
-def _whole(out: Path) -> Iterator[Path]:
-    """A place to write to that becomes ``out`` when all went well, and is gone otherwise."""
-    part = out.with_name(f".{out.name}.part")
-    try:
-        yield part
-        part.replace(out)
-    except ArchiveLoadFailed as error:
-        raise PackagingError(
-            f"归档文件中有不是 WARC 的内容（{str(error)[:200]}）；先用 warcio check 找出坏的文件。"
-        ) from error
-    finally:
-        part.unlink(missing_ok=True)

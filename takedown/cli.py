@@ -13,9 +13,9 @@ from classifier.evaluate import NothingToMeasure
 from classifier.model import ModelError
 from classifier.start import StartError
 from classifier.train import TooLittle
+from crawler.cdxj import PackagingError
 from crawler.crawl import CrawlError
 from crawler.seeds import SeedError
-from crawler.wacz import PackagingError
 from data.archive import EvidenceError
 from data.facts import FactsError
 from data.store import StoreError

@@ -179,3 +179,13 @@ def test_a_bad_line_of_a_corpus_is_named(tmp_path: Path, line: str) -> None:
     path.write_text('{"label": "negative", "text": "好"}\n' + line + "\n", "utf8")
     with pytest.raises(CorpusError, match="第 2 行"):
         list(read_corpus(path))
+
+
+def test_a_text_in_another_language_is_of_interest_only_for_its_terms() -> None:
+    judge = Judge()
+    plain = "The harbour opens at six in the morning and the first ferry leaves with the tide. " * 20
+    assert judge.interest(plain) == 0.0
+    assert "未作判断" in judge.judge(plain).note
+    assert judge.interest(f"{plain} Consider the mediocre idol.") == 0.0  # ``ico`` and ``ido`` are no words here
+    assert judge.interest(f"{plain} Buy USDT with Alipay via OTC on Binance, use my code.") > 0.0
+    assert judge.interest("渡口早上六点开门。" * 10) > 0.0

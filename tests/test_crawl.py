@@ -128,7 +128,8 @@ def test_refused_lines_and_unreachable_hosts_are_named(survey: Outcome) -> None:
     assert survey.trouble("http://10.0.0.9/")[0] == "refused"
     assert "出口策略" in survey.trouble("http://10.0.0.9/")[1]
     # What a server that hangs up had sent by then is kept, and said to be cut off.
-    assert {"url": "http://pages.test/drop", "why": "服务器中途断开，只保存了前 6 字节"} in survey.run.report["remarks"]
+    (said,) = (remark["why"] for remark in survey.run.report["remarks"] if remark["url"] == "http://pages.test/drop")
+    assert "服务器中途断开，只保存了前 6 字节" in said
     assert survey.trouble("http://pages.test/loop") == ("failed", "跳转次数过多")
     assert "Traceback" not in survey.err
 
@@ -247,7 +248,9 @@ def test_robots_txt_is_obeyed(survey: Outcome, web: Web) -> None:
 
 def test_crawl_delay_is_obeyed(survey: Outcome, web: Web) -> None:
     assert survey.page("http://slow.test/3")
-    times = [hit.at for hit in web.asked("slow.test") if hit.path != "/robots.txt"]
+    # A page of them may be in the run's random sample: then a browser, which says so, asks for it too.
+    crawler = [hit for hit in web.asked("slow.test") if "Upgrade-Insecure-Requests" not in hit.headers]
+    times = [hit.at for hit in crawler if hit.path != "/robots.txt"]
     assert len(times) == 5
     # A little less than half a second: what passes between a request's start here and its arrival there varies.
     assert min(after - before for before, after in pairwise(times)) > 0.4
@@ -336,7 +339,8 @@ def test_without_a_browser_static_pages_are_still_collected(tmp_path: Path, web:
     done = Outcome.of(tmp_path, takedown(tmp_path, *arguments, env=env))
     assert done.code == 0, done.err
     assert len(done.captures) == 2
-    assert "1 页需要浏览器而未能渲染" in done.out
+    # One page needs it; the other may be in the run's random sample.
+    assert re.search("[12] 页需要浏览器而未能渲染", done.out)
     assert "takedown doctor" in done.out
     assert "无法启动 Chromium" in done.page("http://pages.test/script").render
     assert LIBRARY in done.page("http://pages.test/gzip").text

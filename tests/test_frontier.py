@@ -169,6 +169,20 @@ def test_delay_and_concurrency_hold_per_host(tmp_path: Path, clock: Clock) -> No
     assert crawl.lease() == "http://a.test/1"
     clock.now += 2.01
     assert crawl.lease() == ""  # two are under way
+    under_way = list(crawl.frontier._leases)
+    for url in under_way:
+        if "a.test" in url:
+            link = crawl.frontier._leases[url][0]
+            crawl.frontier.arrived(link)
+            crawl.frontier.arrived(link)
+    # Both have been answered: two more may be asked for while those are read, one after the other.
+    assert crawl.lease() == "http://a.test/2"
+    clock.now += 2.01
+    assert crawl.lease() == "http://a.test/3"
+    clock.now += 2.01
+    assert crawl.lease() == ""
+    crawl.finish(link)
+    assert crawl.lease() == ""  # its turn was given back when it was answered
     crawl.close()
 
 
@@ -257,6 +271,11 @@ def test_nothing_is_lost_or_handed_out_twice_whatever_happens(tmp_path_factory: 
             self.crawl.finish(link, state)
             self.ended.add(url)
 
+        @precondition(lambda self: self.leased)
+        @rule()
+        def arrive(self) -> None:
+            self.crawl.frontier.arrived(next(iter(self.leased.values())))
+
         @rule()
         def crash(self) -> None:
             self.crawl.close()
@@ -266,6 +285,7 @@ def test_nothing_is_lost_or_handed_out_twice_whatever_happens(tmp_path_factory: 
         @invariant()
         def every_url_has_one_state(self) -> None:
             assert sum(self.crawl.frontier.counts.values()) + len(self.leased) == len(self.known)
+            assert all(host.active >= 0 for host in self.crawl.frontier._hosts.values())
 
         def teardown(self) -> None:
             self.crawl.close()

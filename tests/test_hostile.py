@@ -1,4 +1,4 @@
-"""The hostile web (``hostile.py``): the real command and a real Chromium get through all of it, within their caps."""
+"""The hostile web (``hostile.py``, ``misbehaviour.py``): the real command and a real Chromium get through all of it, within their caps."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from time import monotonic
 import hostile
 import pytest
 from conftest import crawl_arguments, finish, seed_file, start, takedown
-from hostile import BEHAVIOURS, CHARSETS, RAW, ROBOTS, SCRIPTS, TRADITIONAL, WORDS, Hostile
+from hostile import BEHAVIOURS, ROBOTS, WORDS, Hostile
+from misbehaviour import BOMBS, CHARSETS, PACKAGE_BYTES, RAW, SCRIPTS, TRADITIONAL
 from playwright.async_api import Error as PlaywrightError
 from warcio.archiveiterator import ArchiveIterator
 from warcio.bufferedreaders import BufferedReader
@@ -42,9 +43,9 @@ IN_A_BROWSER = {*SCRIPTS, "refresh-download", "held", "held-crash"}
 
 @pytest.fixture(scope="module")
 def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hostile]:
-    for coding, make in tuple(hostile.BOMBS.items()):
+    for coding, make in tuple(BOMBS.items()):
         packed = make()
-        hostile.BOMBS[coding] = lambda packed=packed: packed
+        BOMBS[coding] = lambda packed=packed: packed
     with hostile.serve(tmp_path_factory.mktemp("certificates")) as running:
         yield running
 
@@ -145,7 +146,7 @@ def test_a_large_package_goes_to_disk_and_not_through_memory(web: Hostile, tmp_p
         peaks[path] = max(memory)
     assert peaks["app.apk"] <= peaks[""] + 40, peaks
     (capture,) = left(home)[1].values()
-    assert capture.payload.size == hostile.PACKAGE_BYTES
+    assert capture.payload.size == PACKAGE_BYTES
     assert "不是可读取的安卓安装包" in capture.render
     content = read_piece(home, capture.payload)
     assert content.startswith(b"PK\x03\x04")

@@ -10,9 +10,11 @@ import pytest
 import zxingcpp
 from PIL import Image, ImageDraw, ImageFont
 
+from crawler import readers as processes
 from crawler import reading
 from crawler.pictures import CODES, WORDS
-from crawler.reading import Readers, Shown, Unreadable, read
+from crawler.readers import Readers
+from crawler.reading import Shown, Unreadable, read
 
 ROOT = Path(__file__).parents[1]
 STATIC = "<title>下载</title><p>欧易应用官方下载页面，安卓与苹果均可安装。</p><a href=/static>静态</a>"
@@ -79,7 +81,7 @@ def _fatal() -> reading.Interest:
 
 
 def test_a_reader_that_does_not_come_back_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "READ_SECONDS", 0.5)
+    monkeypatch.setattr(processes, "READ_SECONDS", 0.5)
 
     async def scenario() -> None:
         readers = Readers(_slow, count=1)
@@ -87,8 +89,7 @@ def test_a_reader_that_does_not_come_back_is_replaced(monkeypatch: pytest.Monkey
             with pytest.raises(Unreadable, match="秒内未能读完"):
                 await readers.read(STATIC.encode(), "text/html", "http://a.test/")
             readers.interest = None
-            readers._replace(readers._pool)
-            monkeypatch.setattr(reading, "READ_SECONDS", 20.0)
+            monkeypatch.setattr(processes, "READ_SECONDS", 20.0)
             assert "官方" in (await readers.read(STATIC.encode(), "text/html", "http://a.test/")).text
         finally:
             readers.close()

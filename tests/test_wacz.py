@@ -32,9 +32,10 @@ from web import Web
 from witnessed import egress, keep, watch
 
 from crawler.archive import Archive, Exchange
+from crawler.cdxj import Index, PackagingError
 from crawler.render import CHROMIUM_ARGUMENTS, find_chromium, sandbox_arguments
 from crawler.revisits import SMALLEST, Original, revisit
-from crawler.wacz import ArchivedPage, PackagingError, write_cdxj, write_wacz
+from crawler.wacz import ArchivedPage, write_wacz
 
 AT = datetime(2025, 6, 1, 2, 3, 4, 567890, UTC)
 BODY = ("<meta charset=utf-8><p>" + "收U出U，价高，秒到账。" * 60).encode()
@@ -54,7 +55,7 @@ def warc(tmp_path: Path) -> Path:
 
 
 def test_the_index_finds_every_record(warc: Path) -> None:
-    index = write_cdxj([warc], warc.with_suffix(".cdxj"))
+    index = Index().save([warc], warc.with_suffix(".cdxj"))
     lines = index.read_text("utf-8").splitlines()
     assert lines == sorted(lines)
     entries = [json.loads(line.split(" ", 2)[2]) for line in lines]
@@ -66,6 +67,24 @@ def test_the_index_finds_every_record(warc: Path) -> None:
             stream.seek(int(entry["offset"]))
             record = next(iter(ArchiveIterator(stream)))
             assert (record.rec_type, record.rec_headers.get_header("WARC-Target-URI")) == ("response", entry["url"])
+
+
+def test_what_is_noted_while_writing_is_what_reading_anew_finds(tmp_path: Path) -> None:
+    archive = Archive(tmp_path, "run", {"software": "takedown test", "format": "WARC/1.1"})
+    odd = (("content-type", "text/plain;charset=x"), ("X-Note", "馆".encode().decode("latin-1")))
+    archive.write_exchange(exchange("http://a.test/x?y=1"))
+    archive.write_exchange(replace(exchange("http://b.test/"), received=odd, status=404, reason=""))
+    archive.write_exchange(replace(exchange("http://b.test/h2"), version="2", received=()))
+    for host in "cd":
+        archive.write_exchange(exchange(f"http://{host}.test/look.css", BODY + b"!"), once=True)
+    archive.write_view("dom", "http://a.test/x", b"<html>", "text/html", AT)
+    archive.write_view("screenshot", "http://a.test/x", b"PNG", "image/png", AT)
+    archive.close()
+    archive.index()
+    kept = archive.folder / "index.cdxj"
+    anew = Index().save(sorted(archive.folder.glob("*.warc.gz")), tmp_path / "anew.cdxj")
+    assert kept.read_text("utf-8") == anew.read_text("utf-8")
+    assert len(kept.read_text("utf-8").splitlines()) == 6
 
 
 VALIDATE = "import sys; from wacz.main import main; sys.exit(main())"  # what the command does
@@ -114,7 +133,7 @@ def test_what_cannot_be_packaged_is_said_and_leaves_nothing(warc: Path, tmp_path
     with pytest.raises(PackagingError, match="重名"):
         write_wacz([warc, tmp_path / warc.name], out, [], "采集")
     with pytest.raises(PackagingError, match="不存在"):
-        write_cdxj([warc.with_name("none.warc.gz")], out)
+        Index().save([warc.with_name("none.warc.gz")], out)
     with pytest.raises(PackagingError, match="没有可打包"):
         write_wacz([], out, [], "采集")
     content = warc.read_bytes()
@@ -123,10 +142,10 @@ def test_what_cannot_be_packaged_is_said_and_leaves_nothing(warc: Path, tmp_path
         with pytest.raises(PackagingError, match="已损坏"):
             write_wacz([warc], out, [], "采集")
         with pytest.raises(PackagingError, match="已损坏"):
-            write_cdxj([warc], out)
+            Index().save([warc], out)
     warc.write_bytes(gzip.compress(b"no archive"))
     with pytest.raises(PackagingError, match="不是 WARC"):
-        write_cdxj([warc], out)
+        Index().save([warc], out)
     assert [path.name for path in tmp_path.iterdir()] == ["archives"]
 
 
@@ -197,7 +216,7 @@ def test_what_cannot_be_unpacked_is_indexed_and_packaged_as_it_is(tmp_path: Path
     first = replace(exchange("http://a.test/br"), received=packed)
     (piece, _) = keep(tmp_path, (first, replace(exchange("http://a.test/gz", second=5), received=broken)))
     path = tmp_path / piece.file
-    assert len(write_cdxj([path], tmp_path / "index.cdxj").read_text("utf-8").splitlines()) == 2
+    assert len(Index().save([path], tmp_path / "index.cdxj").read_text("utf-8").splitlines()) == 2
     package = write_wacz([path], tmp_path / "run.wacz", [ArchivedPage("http://a.test/br", AT, "")], "采集")
     with zipfile.ZipFile(package) as whole:
         assert whole.read(f"archive/{path.name}") == path.read_bytes()

@@ -19,7 +19,7 @@ from crawler.captures import capture_of, entry_of
 from crawler.downloader import PACKAGE_BYTES
 from crawler.frontier import BACKOFF_LIMIT, TRIES, Link
 from crawler.job import Job
-from crawler.reading import EMPTY, Reading, Shown, Unreadable
+from crawler.reading import EMPTY, Reading, Unreadable
 from crawler.recorder import Outcome, RecorderStopped
 from crawler.render import NoBrowser, View
 from crawler.rendering import COMPLETE
@@ -156,8 +156,7 @@ class SitesSpider(scrapy.Spider):
         if view is not None:
             static = reading
             try:
-                shown = Shown(view.dom, view.final_url, view.screenshot, view.pictures)
-                reading = await self.job.readers.read(response.body, media, response.url, shown)
+                reading = await self.job.readers.read(response.body, media, response.url, view.shown)
                 rendering.learn(response.url, reason, static.signs, static.text, reading.text)
             except Unreadable as error:
                 why = f"{why}；渲染结果未能读取：{error}"
