@@ -20,8 +20,9 @@ import numpy as np
 from sklearn.metrics import average_precision_score
 
 from benchmarks._report import Figure, tell
-from classifier.evaluate import curve
-from data.facts import lexicon, profiles, thresholds
+from classifier.figures import recall_at
+from classifier.judge import Judge
+from data.facts import lexicon, profiles
 from data.store import Store
 from takedown.demoweb import serve_sites
 
@@ -73,14 +74,18 @@ def measure(home: Path, truth: dict[str, dict[str, str]]) -> list[Figure]:
     offer = np.array([truth[url]["label"] == "positive" for url in sure])
     found = np.array([scores.get(url, 0.0) for url in sure])
     counted = average_precision_score(offer, [words.get(url, 0.0) for url in sure])
-    said = found >= thresholds().review
-    shape = curve(offer, found)
+    said = found >= Judge().limits.review
     return [
         Figure("pages of the truth that have a capture", len(scores) / len(truth), ">= 1"),
-        Figure("page-level average precision", shape["average_precision"], "> 0.9", f"topic words {counted:.3f}"),
+        Figure(
+            "page-level average precision",
+            float(average_precision_score(offer, found)),
+            "> 0.9",
+            f"topic words {counted:.3f}",
+        ),
         Figure("precision at the review threshold", float((said & offer).sum() / max(said.sum(), 1))),
         Figure("recall at the review threshold", float((said & offer).sum() / offer.sum())),
-        Figure("recall at precision 0.95", shape["recall_at_precision"]["0.95"]),
+        Figure("recall at precision 0.95", recall_at(offer, found)["0.95"]),
         Figure("captures of the crawl itself", len(crawled)),
         Figure("targets", targets),
     ]

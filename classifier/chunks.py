@@ -9,11 +9,11 @@ from itertools import islice
 from tokenizers import Tokenizer
 
 from classifier.lexicon import find_terms
+from classifier.model import CHUNK_LIMIT
 from classifier.normalise import Normal, normalise
 
 CHUNK_TOKENS = 256
-# A long page is read in this many chunks: the opening, and where most terms of the lexicon stand.
-CHUNK_LIMIT = 4
+# Of a long page the opening is read, and where most terms of the lexicon stand.
 OPENING = 2
 
 

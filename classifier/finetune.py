@@ -1,29 +1,26 @@
-"""Fine-tuning the transformer on the corpus: several losses, held-out groups to stop and to calibrate by."""
+"""Fine-tuning the transformer on the corpus: several losses, and the mean of its last steps as the result."""
 
 from __future__ import annotations
 
-import copy
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from random import Random
 
-import numpy as np
 import torch
-from sklearn.metrics import average_precision_score, log_loss
-from sklearn.model_selection import StratifiedGroupKFold
 from torch import Tensor
 from torch.nn import functional as F
-from transformers import AutoConfig, AutoModel
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from transformers import AutoConfig, AutoModel, AutoTokenizer
 from transformers.utils import logging
 
 from classifier.chunks import Chunk, Pieces
 from classifier.corpus import Text
-from classifier.network import PageNetwork, collate, precision, predict
+from classifier.network import PageNetwork, collate, precision
 from classifier.samples import Line, companions, joined, lines, varied
 from classifier.train import SEED
-from classifier.transformer import answers
+from classifier.transformer import answers, save_model
 from data.facts import taxonomy
 
 EPOCHS = 4
@@ -31,26 +28,20 @@ PAGES = 12  # in one step
 TRAIN_CHUNKS = 3
 ENCODER_RATE, HEAD_RATE, DECAY_BY_LAYER = 1e-4, 1e-3, 0.92
 SMOOTHING = 0.05
-HELD_OUT = 6  # one part in so many
+KEPT = 0.99  # of the mean of the weights, a step
 
-
-def held_out(texts: Sequence[Text]) -> tuple[list[int], list[int]]:
-    """Indices to train on and to hold out; groups never stand on both sides."""
-    label = [text.label for text in texts]
-    groups = [text.group or text.id or str(index) for index, text in enumerate(texts)]
-    folds = StratifiedGroupKFold(HELD_OUT, shuffle=True, random_state=SEED)
-    fit, held = next(folds.split(np.zeros(len(texts)), label, groups))
-    return fit.tolist(), held.tolist()
+Told = Callable[[str, float], None]
 
 
 def finetune(
     texts: Sequence[Text],
     start: Path | str,
     pieces: Pieces,
-    told: Callable[[str, float], None] = lambda _what, _share: None,
+    told: Told = lambda _what, _share: None,
     epochs: int = EPOCHS,
-) -> tuple[PageNetwork, list[int]]:
-    """Train on all but the held-out groups and return the epoch that did best on these, and their texts' indices.
+) -> PageNetwork:
+    """Train on the texts that are not held out. The result is the exponential mean of the weights over the last steps, so
+    that no held-out text has a say in it.
 
     ``start`` is a checkpoint directory or a Hugging Face name. Borderline texts are trained on as half an offer.
     """
@@ -70,7 +61,7 @@ def finetune(
     names, indicators = answers(), list(taxonomy().indicators)
     network = PageNetwork(encoder, config.to_dict(), len(names), len(indicators)).to(device)
     pages = [lines(text) for text in texts]
-    fit, held = held_out(texts)
+    fit = [i for i, text in enumerate(texts) if not text.held_out]
     lengths = [sum(len(line.text) for line in page) for page in pages]
     peers: dict[tuple[str, str], list[int]] = defaultdict(list)
     for i in fit:
@@ -83,7 +74,7 @@ def finetune(
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimiser, lambda step: min((step + 1) / warm, max((steps - step) / (steps - warm), 0.0))
     )
-    best: tuple[float, dict[str, Tensor]] | None = None
+    mean = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(KEPT))  # type: ignore[no-untyped-call]
     step = 0
     for epoch in range(epochs):
         network.train()
@@ -105,20 +96,18 @@ def finetune(
             torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
             optimiser.step()
             schedule.step()
+            mean.update_parameters(network)
             step += 1
             told(f"第 {epoch + 1}/{epochs} 轮，损失 {loss.item():.3f}", step / steps)
-        logits = predict(network, pieces, [[line.text for line in pages[i]] for i in held])[0]
-        truth = [texts[i].label == "positive" for i in held]
-        sure = [k for k, i in enumerate(held) if texts[i].label != "borderline"]
-        score = 1 / (1 + np.exp(-logits[:, 0]))
-        loss_held = log_loss([truth[k] for k in sure], score[sure])
-        ap = average_precision_score([truth[k] for k in sure], score[sure])
-        told(f"第 {epoch + 1}/{epochs} 轮：留出组 AP {ap:.4f}，对数损失 {loss_held:.4f}", step / steps)
-        if best is None or ap >= best[0]:
-            best = ap, copy.deepcopy({k: v.cpu() for k, v in network.state_dict().items()})
-    assert best is not None
-    network.load_state_dict(best[1])
-    return network.cpu().eval(), held
+    trained = mean.module
+    assert isinstance(trained, PageNetwork)
+    return trained.cpu().eval()
+
+
+def finetune_into(texts: Sequence[Text], start: Path | str, directory: Path, told: Told) -> None:
+    """As ``finetune``, written to a model's folder."""
+    pieces = Pieces(AutoTokenizer.from_pretrained(start).backend_tokenizer)
+    save_model(finetune(texts, start, pieces, told), pieces, directory)
 
 
 def _rates(network: PageNetwork) -> list[dict[str, object]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,14 @@ from numpy.typing import NDArray
 # A code point takes 21 bits, so three of them, the longest n-gram, make one integer; counted from one, none looks shorter.
 _BITS = 21
 LONGEST = 3
+
+
+class Weighed(NamedTuple):
+    """The columns of a text's n-grams and their weights, a vector of length one (or none), and the share that is known."""
+
+    columns: NDArray[np.int64]
+    weights: NDArray[np.float32]
+    known: float
 
 
 class Grams:
@@ -27,8 +36,7 @@ class Grams:
         self._columns = np.fromiter(vocabulary.values(), dtype=np.int64, count=len(vocabulary))[order]
         self._idf = np.asarray(idf, dtype=np.float32)
 
-    def weigh(self, text: str) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """The columns of the text's n-grams and their weights, a vector of length one (or none)."""
+    def weigh(self, text: str) -> Weighed:
         spaced = re.sub(r"\s\s+", " ", text)
         keys, counts = np.unique(np.concatenate([_keys(spaced, size) for size in self.sizes]), return_counts=True)
         places = np.searchsorted(self._keys, keys)
@@ -37,7 +45,8 @@ class Grams:
         columns = self._columns[places[known]]
         weights = (1 + np.log(counts[known].astype(np.float32))) * self._idf[columns]
         length = np.sqrt(np.dot(weights, weights))
-        return columns, weights / length if length else weights
+        share = float(counts[known].sum() / counts.sum()) if len(counts) else 0.0
+        return Weighed(columns, weights / length if length else weights, share)
 
 
 def _keys(text: str, size: int) -> NDArray[np.int64]:

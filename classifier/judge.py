@@ -17,65 +17,76 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from classifier.calibrate import probabilities
+from classifier.calibration import Cascade, Limits, read_calibration
 from classifier.lexicon import says_any
-from classifier.model import TEXT_LIMIT, LinearModel
+from classifier.model import TEXT_LIMIT, LinearModel, chunks_of
+from classifier.models import ENCODER, LINEAR, SHIPPED
 from classifier.reasons import read_reasons, reasons
-from data.facts import ROOT, taxonomy
+from data.facts import taxonomy
 from data.records import Capture, Score, Span
 
 if TYPE_CHECKING:
     from classifier.transformer import Reading, Transformer
 
-SHIPPED = ROOT / "model" / "linear.safetensors"
-ENCODER = ROOT / "model" / "encoder"
 BATCH = 64
 # Reasons are worth their time where somebody may look; below this an empty list is the honest answer.
 REASONS_FROM = 0.1
-INDICATOR_FROM = 0.5
 FEWEST_LETTERS = 12
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What the model says of one text; ``Score`` without the capture it belongs to."""
+    """What the model says of one text; ``Score`` without the capture it belongs to.
+
+    ``named`` are the indicators said to be there. ``abstains`` says that the text is unlike anything the model knows: its
+    score is then no lower than the limit below which nobody looks.
+    """
 
     score: float
     genre: str
     indicators: dict[str, float]
+    named: tuple[str, ...]
     spans: tuple[Span, ...]
     counter: tuple[Span, ...]
     note: str
+    abstains: bool = False
 
 
 class Judge:
-    """Loaded models that judge texts and captures. Raises ``ModelError`` when one cannot be loaded.
+    """A loaded model that judges texts and captures. Raises ``ModelError`` when it cannot be loaded.
 
-    The transformer is loaded when the first text is judged: who only asks for ``interest`` never waits for it.
+    The transformer is loaded when the first text is judged: who only asks for ``interest`` never waits for it. With
+    ``alone`` the linear model answers by itself though there is a transformer.
     """
 
-    def __init__(self, path: Path = SHIPPED, encoder: Path | None = ENCODER) -> None:
-        self.model = LinearModel.load(path)
-        present = encoder is not None and (encoder / "encoder.safetensors").is_file()
+    def __init__(self, directory: Path = SHIPPED, alone: bool = False) -> None:
+        self.directory = directory
+        self.model = LinearModel.load(directory / LINEAR)
+        self.calibration = read_calibration(directory)
         lacking = [name for name in ("torch", "tokenizers") if not find_spec(name)]
+        present = self.calibration.cascade is not None and not alone
         self.lacking = f"缺少 {'、'.join(lacking)}，只用线性模型判断" if present and lacking else ""
-        self._encoder = encoder if present and not lacking else None
+        self.cascade: Cascade | None = self.calibration.cascade if present and not lacking else None
+        self.limits: Limits = self.cascade or self.calibration.linear
 
     @cached_property
     def version(self) -> str:
-        """Names the models in every score."""
-        if self._encoder is None:
+        """Names the model in every score: everything that a score depends on."""
+        if self.cascade is None:
             return self.model.version
-        digest = hashlib.sha256((self._encoder / "encoder.safetensors").read_bytes()).hexdigest()
-        return f"{self.model.version}+encoder-{digest[:12]}"
+        parts = [LINEAR, f"{ENCODER}/encoder.safetensors", "calibration.yml"]
+        digest = hashlib.sha256(b"".join(hashlib.sha256((self.directory / p).read_bytes()).digest() for p in parts))
+        return f"cascade-{digest.hexdigest()[:12]}"
 
     @cached_property
-    def reader(self) -> Transformer | None:
-        """The transformer, or nothing where it cannot run."""
-        if self._encoder is None:
-            return None
+    def reader(self) -> Transformer:
+        """The transformer of a cascade."""
         from classifier.transformer import Transformer
 
-        return Transformer.load(self._encoder)
+        return Transformer.load(self.directory / ENCODER)
 
     def interest(self, text: str) -> float:
         """Just the probability that the text is an offer; what the crawler asks of every page."""
@@ -89,38 +100,56 @@ class Judge:
         """Judge texts in batches."""
         pending = iter(texts)
         while batch := list(islice(pending, BATCH)):
-            rows = [
-                dict(zip(self.model.heads, map(float, row), strict=True)) for row in self.model.probabilities(batch)
-            ]
-            chosen = [i for i, row in enumerate(rows) if self.reader and row["offer"] >= self.reader.gate]
-            read = (
-                self.reader.read([batch[i] for i in chosen], [rows[i]["offer"] for i in chosen])
-                if self.reader and chosen
-                else []
-            )
-            readings: dict[int, Reading] = dict(zip(chosen, read, strict=True))
+            found, known = self.model.look(batch)
+            rows = [dict(zip(self.model.heads, map(float, row), strict=True)) for row in found]
+            readings = self._read(batch, rows)
             for i, (text, row) in enumerate(zip(batch, rows, strict=True)):
-                reading = readings.get(i)
-                yield self._judgement(text, reading.answers if reading else row, reading)
+                yield self._judgement(text, row, float(known[i]), readings.get(i))
 
-    def _judgement(self, text: str, probabilities: dict[str, float], reading: Reading | None) -> Judgement:
+    def _read(self, texts: list[str], rows: list[dict[str, float]]) -> dict[int, Reading]:
+        """The transformer's readings of the texts it could change the outcome of, whose rows then hold its answers.
+
+        Reading costs by the chunk, so the gate does too.
+        """
+        if self.cascade is None:
+            return {}
+        gate = self.cascade.gate
+        chosen = [i for i, text in enumerate(texts) if rows[i]["offer"] >= gate * chunks_of(text)]
+        if not chosen:
+            return {}
+        from classifier.transformer import answers
+
+        read = self.reader.read([texts[i] for i in chosen])
+        linear = np.array([rows[i]["offer"] for i in chosen])
+        names = answers()
+        found = probabilities(np.stack([reading.logits for reading in read]), linear, self.cascade.heads, names)
+        for i, row in zip(chosen, found, strict=True):
+            rows[i] = dict(zip(names, map(float, row), strict=True))
+        return dict(zip(chosen, read, strict=True))
+
+    def _judgement(
+        self, text: str, probabilities: dict[str, float], known: float, reading: Reading | None
+    ) -> Judgement:
         unreadable = _unreadable(text)
         if unreadable:
-            return Judgement(0.0, "other", {}, (), (), unreadable)
+            return Judgement(0.0, "other", {}, (), (), (), unreadable)
         genres = {name[6:]: p for name, p in probabilities.items() if name.startswith("genre:")}
         score = round(probabilities["offer"], 4)
         # The heads answer "given that this is an offer, of what?"; what is shown is the probability of both.
         indicators = {n: round(score * probabilities[n], 4) for n in taxonomy().indicators if n in probabilities}
+        named = tuple(n for n, p in indicators.items() if p >= self.limits.named[n])
         spans: tuple[Span, ...] = ()
         counter: tuple[Span, ...] = ()
         if score >= REASONS_FROM:
             seen = text[:TEXT_LIMIT]
-            spans, counter = (
-                read_reasons(seen, reading, indicators, INDICATOR_FROM)
-                if reading
-                else reasons(self.model, seen, indicators, INDICATOR_FROM)
-            )
-        return Judgement(score, max(genres, key=genres.__getitem__), indicators, spans, counter, _caution(text))
+            spans, counter = read_reasons(seen, reading, named) if reading else reasons(self.model, seen, named)
+        strange = _strange(text, known, self.calibration.familiar)
+        if strange:
+            score = max(score, self.limits.sample)
+        note = "；".join(filter(None, (strange, _caution(text))))
+        return Judgement(
+            score, max(genres, key=genres.__getitem__), indicators, named, spans, counter, note, bool(strange)
+        )
 
     def score(self, captures: Iterable[Capture]) -> Iterator[Score]:
         """Score captures, in order."""
@@ -158,11 +187,19 @@ def _foreign(text: str) -> bool:
     return han * 10 < sum(map(len, re.findall(r"[^\W\d_]+", text)))
 
 
+def _strange(text: str, known: float, familiar: float) -> str:
+    """Why the model had better not judge, or an empty string. Of texts without a word of the subject nothing is claimed."""
+    if not says_any(text[:TEXT_LIMIT]):
+        return ""
+    if _foreign(text[:TEXT_LIMIT]):
+        return "中文很少，模型未就此类文字训练，仅供参考"
+    if known < familiar:
+        return "文字与训练材料差异过大，模型不作判断，仅供参考"
+    return ""
+
+
 def _caution(text: str) -> str:
     """Why a judgement should be trusted less, or an empty string."""
-    sample = text[:TEXT_LIMIT]
-    if _foreign(sample):
-        return "中文很少，模型未就此类文字训练"
-    if len(re.findall(r"[\u3400-\u9fff]", sample)) < 40:
+    if len(re.findall(r"[\u3400-\u9fff]", text[:TEXT_LIMIT])) < 40:
         return "文字很少，判断把握有限"
     return "仅判断了开头部分" if len(text) > TEXT_LIMIT else ""

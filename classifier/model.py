@@ -26,6 +26,8 @@ from classifier.normalise import Normal, normalise
 FORMAT = "1"
 NGRAMS = (1, 3)
 TEXT_LIMIT = 20_000
+# The transformer reads a page in at most so many chunks, each of about so many characters.
+CHUNK_LIMIT, CHUNK_CHARACTERS = 4, 420
 # How loudly the two halves speak, by trial on grouped folds of the corpus.
 NGRAM_WEIGHT, FEATURE_WEIGHT, FEATURE_CLIP = 3.0, 0.4, 4.0
 
@@ -80,24 +82,22 @@ class LinearModel:
         self._slope = np.array([head.slope for head in self.heads.values()], dtype=np.float32)
         self._shift = np.array([head.shift for head in self.heads.values()], dtype=np.float32)
 
-    def matrix(self, normals: Sequence[Normal]) -> sp.csr_matrix:
-        """The inputs of the heads, shape ``(texts, n-grams + features)``."""
-        return design(self._grams, self.mean, self.scale, normals)
-
-    def probabilities(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Calibrated probabilities, shape ``(texts, heads)``, columns in the order of ``heads``."""
-        margin = self.matrix([normalise(text[:TEXT_LIMIT]) for text in texts]) @ self._weights + self._bias
-        return np.asarray(1 / (1 + np.exp(-(margin * self._slope + self._shift))), dtype=np.float32)
+    def look(self, texts: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+        """Calibrated probabilities, shape ``(texts, heads)``, columns in the order of ``heads``; and of each text the share
+        of its n-grams that the model knows."""
+        matrix, known = design(self._grams, self.mean, self.scale, [normalise(text[:TEXT_LIMIT]) for text in texts])
+        margin = matrix @ self._weights + self._bias
+        return np.asarray(1 / (1 + np.exp(-(margin * self._slope + self._shift))), dtype=np.float32), known
 
     def predict(self, text: str) -> dict[str, float]:
         """The probability of every head for one text."""
-        return dict(zip(self.heads, map(float, self.probabilities([text])[0]), strict=True))
+        return dict(zip(self.heads, map(float, self.look([text])[0][0]), strict=True))
 
     def offer_weight(self, normals: Sequence[Normal]) -> NDArray[np.float32]:
         """How much the n-grams of each piece of text speak for an offer: their share of the margin, shape ``(n,)``."""
         weights = self.heads["offer"].weights
         found = [self._grams.weigh(normal.text) for normal in normals]
-        return np.array([values @ weights[columns] * NGRAM_WEIGHT for columns, values in found], dtype=np.float32)
+        return np.array([of.weights @ weights[of.columns] * NGRAM_WEIGHT for of in found], dtype=np.float32)
 
     def save(self, path: Path) -> str:
         """Write the weights (half precision) and return the SHA-256 of the file."""
@@ -140,6 +140,11 @@ class LinearModel:
         return cls(ngrams, tensors["mean"], tensors["scale"], heads, f"linear-{digest[:12]}")
 
 
+def chunks_of(text: str) -> int:
+    """In about how many chunks the transformer would read the text: what reading it costs."""
+    return min(max(-(-len(text) // CHUNK_CHARACTERS), 1), CHUNK_LIMIT)
+
+
 def grams_of(ngrams: TfidfVectorizer) -> Grams:
     """What a fitted vectoriser has learned, ready to weigh texts."""
     return Grams(ngrams.vocabulary_, ngrams.idf_, *NGRAMS)
@@ -147,15 +152,16 @@ def grams_of(ngrams: TfidfVectorizer) -> Grams:
 
 def design(
     grams: Grams, mean: NDArray[np.float32], scale: NDArray[np.float32], normals: Sequence[Normal]
-) -> sp.csr_matrix:
-    """N-grams and scaled, clipped features side by side."""
+) -> tuple[sp.csr_matrix, NDArray[np.float64]]:
+    """N-grams and scaled, clipped features side by side, and of each text the share of its n-grams that is known."""
     shape = np.array([features.vector(normal) for normal in normals], dtype=np.float32)
     clipped = np.clip((shape - mean) / scale, -FEATURE_CLIP, FEATURE_CLIP) * FEATURE_WEIGHT
     beside = np.arange(grams.count, grams.count + len(mean))
     found = [grams.weigh(normal.text) for normal in normals]
-    ends = np.cumsum([0, *(len(columns) + len(mean) for columns, _ in found)])
-    columns = np.concatenate([part for columns, _ in found for part in (columns, beside)])
+    ends = np.cumsum([0, *(len(of.columns) + len(mean) for of in found)])
+    columns = np.concatenate([part for of in found for part in (of.columns, beside)])
     values = np.concatenate(
-        [part for (_, weights), row in zip(found, clipped, strict=True) for part in (weights * NGRAM_WEIGHT, row)]
+        [part for of, row in zip(found, clipped, strict=True) for part in (of.weights * NGRAM_WEIGHT, row)]
     )
-    return sp.csr_matrix((values, columns, ends), shape=(len(normals), grams.count + len(mean)), dtype=np.float32)
+    matrix = sp.csr_matrix((values, columns, ends), shape=(len(normals), grams.count + len(mean)), dtype=np.float32)
+    return matrix, np.array([of.known for of in found])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from classifier.lexicon import find_terms
@@ -56,10 +56,8 @@ def _trim(text: str, start: int, end: int) -> tuple[int, int]:
     return start, end
 
 
-def reasons(
-    model: LinearModel, text: str, probabilities: Mapping[str, float], least: float
-) -> tuple[tuple[Span, ...], tuple[Span, ...]]:
-    """The spans behind every indicator of at least ``least``, best first, and the counter-evidence.
+def reasons(model: LinearModel, text: str, named: Collection[str]) -> tuple[tuple[Span, ...], tuple[Span, ...]]:
+    """The spans behind every indicator that is ``named``, best first, and the counter-evidence.
 
     A phrase counts for an indicator when a term of that indicator's lexicon stands in it. Those with the most such terms,
     or asking the reader to act as well, come first, then those whose n-grams speak most for an offer. An indicator
@@ -74,7 +72,7 @@ def reasons(
     order = sorted(range(len(places)), key=lambda i: -float(strength[i]))
     spans: list[Span] = []
     for indicator in taxonomy().indicators.values():
-        if probabilities.get(indicator.id, 0.0) < least:
+        if indicator.id not in named:
             continue
         weight = [2 * words[indicator.id] + words["solicit"] if words[indicator.id] else 0 for words in terms]
         carrying = sorted((i for i in order if weight[i]), key=lambda i: -weight[i])[:PER_INDICATOR]
@@ -88,15 +86,13 @@ def reasons(
     return tuple(spans), tuple(counter)
 
 
-def read_reasons(
-    text: str, reading: Reading, probabilities: Mapping[str, float], least: float
-) -> tuple[tuple[Span, ...], tuple[Span, ...]]:
+def read_reasons(text: str, reading: Reading, named: Collection[str]) -> tuple[tuple[Span, ...], tuple[Span, ...]]:
     """As ``reasons``, from what the transformer read in the phrases; a term of the indicator's lexicon adds to it."""
     places = reading.places
     terms = [_terms(normalise(text[start:end])) for start, end in places]
     spans: list[Span] = []
     for column, indicator in enumerate(taxonomy().indicators.values()):
-        if probabilities.get(indicator.id, 0.0) < least or not places:
+        if indicator.id not in named or not places:
             continue
         helped = [0.5 if words[indicator.id] else 0.0 for words in terms]
         weight = [float(reading.indicators[i, column] + reading.carries[i] * helped[i]) for i in range(len(places))]

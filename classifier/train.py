@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
@@ -21,18 +22,22 @@ SEED = 20210915
 FEWEST = 8
 
 
+@dataclass(frozen=True)
+class Outside:
+    """What models that never saw a text's group say of it: a calibrated probability per head, ``(texts,)`` each, and the
+    share of its n-grams they knew. Indicators are asked as if the text were an offer."""
+
+    texts: list[Text]
+    heads: dict[str, NDArray[np.float64]]
+    known: NDArray[np.float64]
+
+
 class TooLittle(Exception):
     """The corpus cannot carry a model; the message says what is missing."""
 
 
-def train(
-    texts: Sequence[Text], told: Callable[[str], None] = lambda _: None
-) -> tuple[LinearModel, NDArray[np.float64]]:
-    """Fit a model to the texts (borderline ones are left out) and return it with its out-of-fold offer scores.
-
-    The scores, shape ``(texts used,)``, are each text's calibrated probability from a model that never saw its group.
-    Raises ``TooLittle`` when a class has too few texts or groups.
-    """
+def train(texts: Sequence[Text], told: Callable[[str], None] = lambda _: None) -> tuple[LinearModel, Outside]:
+    """Fit a model to the texts (borderline ones are left out) and return it with what is honestly said of them. Raises ``TooLittle`` when a class has too few texts or groups."""
     used = [text for text in texts if text.label != "borderline"]
     offer = np.array([text.label == "positive" for text in used])
     groups = np.array([text.group or text.id or str(index) for index, text in enumerate(used)])
@@ -45,17 +50,20 @@ def train(
     # Each fold's n-grams and scales are fitted without the held-out groups, and serve every head.
     told("n-grams and features")
     split = []
+    known = np.zeros(len(used))
     for fit, held in folds:
         grams = grams_of(vectoriser().fit([normals[i].text for i in fit]))
         mean, scale = shape[fit].mean(0), shape[fit].std(0) + 1e-3
-        split.append((fit, held, *(design(grams, mean, scale, [normals[i] for i in part]) for part in (fit, held))))
+        fit_x, _ = design(grams, mean, scale, [normals[i] for i in fit])
+        held_x, known[held] = design(grams, mean, scale, [normals[i] for i in held])
+        split.append((fit, held, fit_x, held_x))
     ngrams = vectoriser().fit([normal.text for normal in normals])
     mean, scale = shape.mean(0), shape.std(0) + 1e-3
-    everything = design(grams_of(ngrams), mean, scale, normals)
+    everything, _ = design(grams_of(ngrams), mean, scale, normals)
 
     indicators = set(taxonomy().indicators)
     heads: dict[str, Head] = {}
-    outside = np.zeros(len(used))
+    outside: dict[str, NDArray[np.float64]] = {}
     for name, truth in _questions(used).items():
         # An indicator is asked of offers only: whether a page is one at all is the offer head's question.
         asked = offer if name in indicators else np.ones_like(offer)
@@ -69,18 +77,15 @@ def train(
         slope, shift = _calibrate(margins[asked], truth[asked])
         whole = _fit(everything[asked], truth[asked])
         heads[name] = Head(whole.coef_[0].astype(np.float32), float(whole.intercept_[0]), slope, shift)
-        if name == "offer":
-            outside = 1 / (1 + np.exp(-(margins * slope + shift)))
-    return LinearModel(ngrams, mean, scale, heads), outside
+        outside[name] = 1 / (1 + np.exp(-(margins * slope + shift)))
+    return LinearModel(ngrams, mean, scale, heads), Outside(used, outside, known)
 
 
 def _questions(texts: Sequence[Text]) -> dict[str, NDArray[np.bool_]]:
     facts = taxonomy()
     questions = {"offer": np.array([text.label == "positive" for text in texts])}
     for indicator in facts.indicators:
-        questions[indicator] = np.array(
-            [indicator in (*text.activities, *text.roles, *text.audience) for text in texts]
-        )
+        questions[indicator] = np.array([indicator in text.indicators for text in texts])
     for genre in facts.genres:
         questions[f"genre:{genre.id}"] = np.array([text.genre == genre.id for text in texts])
     return questions

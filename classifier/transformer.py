@@ -18,7 +18,7 @@ from tokenizers import Tokenizer
 from torch import nn
 
 from classifier.bert import Bert
-from classifier.calibrate import probabilities, sigmoid
+from classifier.calibrate import sigmoid, softmax
 from classifier.chunks import Pieces
 from classifier.model import TEXT_LIMIT, ModelError
 from classifier.network import PageNetwork, predict
@@ -26,16 +26,16 @@ from classifier.quantise import packed, unpacked
 from classifier.reasons import phrases
 from data.facts import taxonomy
 
-FORMAT = "1"
+FORMAT = "2"
 WEIGHTS, CONFIG, TOKENIZER = "encoder.safetensors", "config.json", "tokenizer.json"
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One page read: a probability per answer, its phrases' places in the text, and of each phrase the probability that
-    it carries the offer, that it speaks against one, and the share of each indicator in what it carries."""
+    """One page read: a logit per answer, its phrases' places in the text, and of each phrase the probability that it
+    carries the offer, that it speaks against one, and the share of each indicator in what it carries."""
 
-    answers: dict[str, float]
+    logits: NDArray[np.float32]
     places: list[tuple[int, int]]
     carries: NDArray[np.float64]
     against: NDArray[np.float64]
@@ -43,44 +43,33 @@ class Reading:
 
 
 class Transformer:
-    """A loaded model. ``gate`` is the linear model's probability below which reading a page would change nothing."""
+    """A loaded model."""
 
-    def __init__(
-        self, network: PageNetwork, pieces: Pieces, calibration: NDArray[np.float32], gate: float, digest: str
-    ) -> None:
+    def __init__(self, network: PageNetwork, pieces: Pieces) -> None:
         self.network = network.eval()
         self.pieces = pieces
-        self.calibration = calibration
-        self.gate = gate
-        self.version = f"encoder-{digest[:12]}"
 
-    def read(self, texts: Sequence[str], linear: Sequence[float]) -> list[Reading]:
-        """Read pages; their first ``TEXT_LIMIT`` characters, in the chunks that tell most.
-
-        ``linear`` is the linear model's probability of an offer for each, which has its say in this one's.
-        """
+    def read(self, texts: Sequence[str]) -> list[Reading]:
+        """Read pages; their first ``TEXT_LIMIT`` characters, in the chunks that tell most."""
         places = [phrases(text[:TEXT_LIMIT]) for text in texts]
         pages = [[text[start:end] for start, end in spans] for text, spans in zip(texts, places, strict=True)]
         logits, said = predict(self.network, self.pieces, pages)
-        names = answers()
-        found = probabilities(logits, np.array(linear), self.calibration, names)
         return [
             Reading(
-                dict(zip(names, map(float, row), strict=True)),
+                row,
                 spans,
                 sigmoid(own[:, 0]),
                 sigmoid(own[:, 1]),
-                sigmoid(own[:, :1]) * _shares(own[:, 2:]),
+                sigmoid(own[:, :1]) * softmax(own[:, 2:]),
             )
-            for row, spans, own in zip(found, places, said, strict=True)
+            for row, spans, own in zip(logits, places, said, strict=True)
         ]
 
     @classmethod
     def load(cls, directory: Path) -> Transformer:
         """Read a saved model. Raises ``ModelError``."""
         try:
-            content = (directory / WEIGHTS).read_bytes()
-            stored = load(content)
+            stored = load((directory / WEIGHTS).read_bytes())
             about = json.loads((directory / CONFIG).read_text("utf8"))
             pieces = Pieces(Tokenizer.from_file(str(directory / TOKENIZER)))
             if about["takedown"] != {"format": FORMAT, "answers": answers()}:
@@ -93,8 +82,7 @@ class Transformer:
             raise ModelError(
                 f"无法读取模型 {directory}（{error}）；运行 takedown train --encoder 可重新训练。"
             ) from error
-        gate = float(stored["gate"][0])
-        return cls(network, pieces, stored["calibration"], gate, hashlib.sha256(content).hexdigest())
+        return cls(network, pieces)
 
 
 def answers() -> list[str]:
@@ -114,9 +102,7 @@ def build(config: Mapping[str, Any]) -> PageNetwork:
     return PageNetwork(encoder, config, len(answers()), len(taxonomy().indicators))
 
 
-def save_model(
-    network: PageNetwork, pieces: Pieces, calibration: NDArray[np.float32], gate: float, directory: Path
-) -> str:
+def save_model(network: PageNetwork, pieces: Pieces, directory: Path) -> str:
     """Write the model's folder and return the SHA-256 of its weights: word embeddings in 4 bits, matrices in 8."""
     tensors = {name: value.detach().numpy() for name, value in network.state_dict().items()}
     width = {
@@ -124,17 +110,10 @@ def save_model(
         for name, values in tensors.items()
         if name.startswith("encoder.") and values.ndim == 2 and values.size > 1 << 16
     }
-    stored = packed(tensors, width)
-    stored |= {"calibration": calibration.astype(np.float32), "gate": np.array([gate], dtype=np.float32)}
-    content = save(stored)
+    content = save(packed(tensors, width))
     directory.mkdir(parents=True, exist_ok=True)
     (directory / WEIGHTS).write_bytes(content)
     pieces.tokenizer.save(str(directory / TOKENIZER), pretty=False)
     about = network.config | {"takedown": {"format": FORMAT, "answers": answers()}}
     (directory / CONFIG).write_text(json.dumps(about, indent=1, sort_keys=True), "utf8")
     return hashlib.sha256(content).hexdigest()
-
-
-def _shares(logits: NDArray[np.float32]) -> NDArray[np.float64]:
-    raised = np.exp(logits.astype(np.float64) - logits.max(1, keepdims=True, initial=-1e9))
-    return np.asarray(raised / raised.sum(1, keepdims=True))

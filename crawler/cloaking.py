@@ -161,7 +161,7 @@ def compare(first: Answer, second: Answer, interest: Interest = nobody) -> Diffe
         if without < thresholds().near:
             # An offer added to a long innocent text makes little of the whole: what only this side has is judged too.
             with_it = max(interest(here), interest(only_in(here, there)))
-            if with_it >= thresholds().review:
+            if with_it >= thresholds().likely:
                 said.append((Aspect.OFFER, f"只有{who}所见像是招揽（{with_it:.2f} 与 {without:.2f}）"))
     if not said:
         return None
@@ -190,7 +190,7 @@ def _kind(answer: Answer, interest: Interest) -> tuple[int, bool, bool]:
     return (
         _standing(answer.status),
         _site(asked) != _site(answer.final_url),
-        interest(answer.text) >= thresholds().review,
+        interest(answer.text) >= thresholds().likely,
     )
 
 

@@ -158,11 +158,23 @@ class Visitors(Fact):
     profiles: Annotated[tuple[Profile, ...], Field(min_length=1), AfterValidator(_unique), AfterValidator(_tree)]
 
 
-class Thresholds(Fact):
-    """Scores at and above ``review`` open a case; ``near`` pages are rendered though their text looks complete."""
+class Promises(Fact):
+    """What the limits of the bands keep to, at ``confidence``: of innocent pages that share the subject at most the share
+    ``false_alarms`` is put before a reviewer, and of offers at most the share ``missed`` is seen by nobody."""
 
-    review: float = Field(gt=0, lt=1)
+    false_alarms: float = Field(gt=0, lt=1)
+    missed: float = Field(gt=0, lt=1)
+    confidence: float = Field(gt=0, lt=1)
+
+
+class Thresholds(Fact):
+    """From ``likely`` on a page is an offer sooner than not; ``near`` pages are rendered though their text looks complete.
+    ``sampled`` is the share of the targets between both bands' limits that a person sees all the same."""
+
+    likely: float = Field(gt=0, lt=1)
     near: float = Field(gt=0, lt=1)
+    sampled: float = Field(ge=0, le=1)
+    promises: Promises
 
 
 def _load(name: str, kind: type[T]) -> T:

@@ -291,6 +291,16 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True)
+class Bands:
+    """Targets scoring at least ``review`` are put before people; of those from ``sample`` on the share ``drawn`` is too, so
+    that what the model overlooks is noticed; the others before nobody."""
+
+    review: float
+    sample: float
+    drawn: float
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
     """A target in review. ``evidence_sha256`` is the digest of the evidence its last proposal was made on."""
 

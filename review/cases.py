@@ -169,5 +169,5 @@ def proposal(visit: Visit) -> Proposal:
 
 
 def fill(visit: Visit) -> Response:
-    flow.fill(visit.store, visit.desk.threshold)
+    flow.fill(visit.store, visit.desk.bands)
     return RedirectResponse("/", 303)

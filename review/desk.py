@@ -12,6 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
+from data.records import Bands
 from data.store import Store
 from review import flow
 from review.accounts_page import add_account, change_account, show_accounts
@@ -25,15 +26,15 @@ from review.words import N_
 MAX_FORM = 64 * 1024
 
 
-def create_app(home: Path, review_threshold: float, secure: bool = False) -> Starlette:
-    """The desk over the records in ``home``. Hits scoring at least ``review_threshold`` are in its queue when it starts.
+def create_app(home: Path, bands: Bands, secure: bool = False) -> Starlette:
+    """The desk over the records in ``home``. The hits in ``bands`` are in its queue when it starts.
 
     ``secure`` is for a desk behind TLS: cookies then never travel without it. Raises ``data.store.CorruptStore`` or
     ``StoreError`` when the database cannot be used.
     """
-    desk = Desk(home, review_threshold, secure)
+    desk = Desk(home, bands, secure)
     with Store(home) as store:
-        flow.fill(store, review_threshold)
+        flow.fill(store, bands)
     static = Mount("/static", StaticFiles(directory=Path(__file__).parent / "static"))
     return Starlette(
         routes=[*(door.route(desk) for door in DOORS), static],

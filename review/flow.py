@@ -12,11 +12,12 @@ was faster), and leave the case as it was. ``approve`` says where it differs.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from datetime import timedelta
 
 from data.facts import taxonomy
-from data.records import Case, Decision, Hit, State, User, Verdict
+from data.records import Bands, Case, Decision, Hit, State, User, Verdict
 from data.store import StaleCase, Store, now
 from review.clock import clock
 from review.refusal import EvidenceChanged, NotAllowed, RuleBroken
@@ -31,16 +32,18 @@ NEW_EVIDENCE = N_("证据有更新，需要重新判断。")
 STALE_PROPOSAL = N_("复核时发现证据已不是提出时的证据，案件退回待审。")
 
 
-def fill(store: Store, threshold: float) -> int:
+def fill(store: Store, bands: Bands) -> int:
     """Bring the queue up to date with the hits; returns how many cases were opened or re-opened.
 
-    A target that scores at least ``threshold`` (a calibrated probability) gets a case, and every case its newest score.
+    A target in the upper band gets a case, one in the middle band when it is drawn, and every case its newest score.
     A dismissed case of such a target, and any proposed or approved one, is opened again when its evidence is no longer
     what was decided on.
     """
     known = {case.target.key: case for case in store.cases()}
     came = 0
-    for hit in store.hits(threshold):
+    for hit in store.hits(bands.sample):
+        if hit.score < bands.review and not _drawn(hit, bands.drawn):
+            continue
         case = known.pop(hit.target.key, None)
         store.open_case(hit.target.key, hit.score)
         came += case is None or _reopened(store, case, hit, awaited={State.DISMISSED, State.PROPOSED, State.APPROVED})
@@ -49,6 +52,13 @@ def fill(store: Store, threshold: float) -> int:
         store.open_case(case.target.key, hit.score)
         came += _reopened(store, case, hit, awaited={State.PROPOSED, State.APPROVED})
     return came
+
+
+def _drawn(hit: Hit, share: float) -> bool:
+    """Whether the target is one of the share: by chance, but the same every time. When it was first seen has a part in it,
+    so that nobody can choose a name that is never drawn."""
+    seen = f"{hit.target.key} {hit.target.first_seen}"
+    return int.from_bytes(hashlib.sha256(seen.encode()).digest()[:8]) < share * 2**64
 
 
 def claim(store: Store, case_id: int, user: User) -> Case:

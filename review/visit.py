@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from data.records import User
+from data.records import Bands, User
 from data.store import Store, StoreError
 from review import accounts
 from review.pages import language, page
@@ -30,7 +30,7 @@ class Desk:
     """What the application was started with."""
 
     home: Path
-    threshold: float
+    bands: Bands
     secure: bool
 
     @property

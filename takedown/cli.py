@@ -9,8 +9,9 @@ import click
 from rich.markup import escape
 
 from classifier.corpus import CorpusError
-from classifier.evaluate import NothingToMeasure
+from classifier.figures import NothingToMeasure
 from classifier.model import ModelError
+from classifier.models import NotPromoted
 from classifier.start import StartError
 from classifier.train import TooLittle
 from crawler.cdxj import PackagingError
@@ -34,6 +35,7 @@ SENTENCES = (
     EvidenceError,
     FactsError,
     ModelError,
+    NotPromoted,
     NothingToMeasure,
     PackagingError,
     ReferralError,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from rich.table import Table
 
 from classifier.judge import Judge
 from classifier.model import ModelError
+from classifier.models import in_force
 from crawler.crawl import crawl as crawl_seeds
 from crawler.egress import BadConnectTo, ConnectTo, Egress
 from crawler.frontier import PER_SITE
@@ -19,7 +21,7 @@ from crawler.job import Progress as CrawlProgress
 from crawler.seeds import SeedList, read_seeds
 from crawler.urls import host_of
 from data.facts import taxonomy, thresholds
-from data.records import Hit, Run
+from data.records import Bands, Hit, Run
 from data.store import Store
 from review import flow
 from takedown.config import load
@@ -73,7 +75,7 @@ def crawl_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def crawl(home: Path, /, seed_file: Path, **options: Any) -> None:
     """采集：从种子清单出发抓取网页，固定证据。Ctrl-C 停止后再次运行同一命令会继续。"""
     with Store(home) as store:
-        collect(store, read_seeds(seed_file), _judge(), **options)
+        collect(store, read_seeds(seed_file), _judge(home), **options)
 
 
 @click.command(epilog="例：takedown score")
@@ -82,7 +84,7 @@ def crawl(home: Path, /, seed_file: Path, **options: Any) -> None:
 def score(home: Path, rescore: bool) -> None:
     """评分：用当前模型评定尚未评分的采集记录，并把达到阈值的对象列入待审。"""
     with Store(home) as store:
-        score_captures(store, Judge(), rescore)
+        score_captures(store, Judge(in_force(home)), rescore)
 
 
 @click.command(epilog="例：takedown run --seeds 清单.txt --connect-to ::127.0.0.1:8100")
@@ -90,7 +92,7 @@ def score(home: Path, rescore: bool) -> None:
 @click.pass_obj
 def run(home: Path, /, seed_file: Path, **options: Any) -> None:
     """采集并评分（crawl 与 score 一次完成）。"""
-    judge = Judge()
+    judge = Judge(in_force(home))
     with Store(home) as store:
         collect(store, read_seeds(seed_file), judge, **options)
         score_captures(store, judge, rescore=False)
@@ -102,7 +104,7 @@ def run(home: Path, /, seed_file: Path, **options: Any) -> None:
 @click.pass_obj
 def hits(home: Path, as_json: bool, min_score: float | None) -> None:
     """命中：列出疑似对象，得分高的在前。"""
-    least = thresholds().review if min_score is None else min_score
+    least = Judge(in_force(home)).limits.review if min_score is None else min_score
     with Store(home) as store:
         found = store.hits(least)
         if as_json:
@@ -157,8 +159,8 @@ def collect(
             outward=outward,
             delay=config.crawl.delay if delay is None else delay,
             near=thresholds().near,
-            review=thresholds().review if visitors else None,
-            interest=load_interest if judge else None,
+            review=thresholds().likely if visitors else None,
+            interest=partial(load_interest, judge.directory) if judge else None,
             focused=order == "promise",
             progress=tell,
         )
@@ -188,19 +190,24 @@ def score_captures(store: Store, judge: Judge, rescore: bool) -> int:
                 batch.clear()
             display.update(task, advance=1, description=f"{done}/{len(pending)}")
         store.save_scores(batch)
-    opened = flow.fill(store, thresholds().review)
+    opened = flow.fill(store, bands(judge))
     out.print(f"评分 {done} 条采集记录（模型 {judge.version}），新列入或重新列入待审 {opened} 件。")
     return done
 
 
-def load_interest() -> Callable[[str], float]:
-    """The shipped model's view of a page, for the crawler's reader processes."""
-    return Judge().interest
+def bands(judge: Judge) -> Bands:
+    """Where the model in force has its limits, as the queue needs them."""
+    return Bands(judge.limits.review, judge.limits.sample, thresholds().sampled)
 
 
-def _judge() -> Judge | None:
+def load_interest(model: Path) -> Callable[[str], float]:
+    """The model's view of a page, for the crawler's reader processes."""
+    return Judge(model).interest
+
+
+def _judge(home: Path) -> Judge | None:
     try:
-        return Judge()
+        return Judge(in_force(home))
     except ModelError as error:
         err.print(f"[yellow]{escape(str(error))}本次采集不按评分排序。[/]")
         return None

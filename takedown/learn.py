@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +13,19 @@ import click
 from rich.markup import escape
 from rich.table import Table
 
-from classifier.card import write_card
+from classifier import models
+from classifier.calibration import read_calibration
+from classifier.card import summary
 from classifier.corpus import CORPUS, read_corpus
 from classifier.evaluate import evaluate as measure
-from classifier.judge import ENCODER, SHIPPED, Judge
+from classifier.judge import Judge
+from classifier.ship import ship
 from classifier.start import ensure_start
-from classifier.train import train as fit
 from crawler.extract import read_page
-from data.facts import taxonomy, thresholds
+from data.facts import taxonomy
+from data.store import Store
 from takedown.console import err, out, print_json, progress
+from takedown.reviewed import reviewed
 
 OWN_START = "multilingual-e5-small"
 _MARKUP = re.compile(r"<(?:!doctype|html|head|body|div|p|a|span|h1|table|script|meta|article)\b", re.I)
@@ -44,17 +49,25 @@ def decode(content: bytes) -> str:
 @click.command(epilog="例：takedown classify 页面.html   或   echo 文字 | takedown classify --json")
 @click.argument("file", type=click.File("rb"), default="-")
 @click.option("--json", "as_json", is_flag=True, help="输出 JSON。")
-def classify(file: Any, as_json: bool) -> None:
+@click.pass_obj
+def classify(home: Path, file: Any, as_json: bool) -> None:
     """判断一段文字或一个 HTML 文件（- 为标准输入）。"""
-    judge = Judge()
+    judge = Judge(models.in_force(home))
     text = text_of(decode(file.read()))
     found = judge.judge(text)
     if as_json:
-        print_json(asdict(found) | {"model": judge.version, "threshold": thresholds().review})
+        print_json(asdict(found) | {"model": judge.version, "threshold": judge.limits.review})
         return
     facts = taxonomy()
-    verdict = "达到复核阈值" if found.score >= thresholds().review else "未达复核阈值"
-    out.print(f"得分 {found.score:.4f}（{verdict} {thresholds().review:g}），体裁：{facts.genre(found.genre).zh}")
+    limits = judge.limits
+    verdict = (
+        f"达到复核阈值 {limits.review:g}"
+        if found.score >= limits.review
+        else f"未达复核阈值 {limits.review:g}，在抽查之列"
+        if found.score >= limits.sample
+        else f"低于抽查下限 {limits.sample:g}"
+    )
+    out.print(f"得分 {found.score:.4f}（{verdict}），体裁：{facts.genre(found.genre).zh}")
     if found.note:
         out.print(f"[yellow]注意：{escape(found.note)}[/]")
     table = Table("指标", "概率", "条款", "原文")
@@ -71,50 +84,68 @@ def classify(file: Any, as_json: bool) -> None:
         out.print("相反的迹象：" + escape("；".join(span.text for span in found.counter)))
 
 
-@click.command(epilog="例：takedown train   或   takedown train --encoder")
+@click.command(epilog="例：takedown train --with-decisions   或   takedown train --restore")
 @click.option("--corpus", type=click.Path(exists=True, path_type=Path), default=CORPUS, help="语料文件或目录。")
-@click.option("--out", "path", type=click.Path(path_type=Path), default=SHIPPED, help="模型写到哪里。")
+@click.option("--with-decisions", is_flag=True, help="加入本单位审核过的案件，并重新校准；新模型不差于现用的才启用。")
+@click.option("--restore", is_flag=True, help="不训练，恢复上一个模型。")
 @click.option(
     "--encoder",
     is_flag=False,
     flag_value=OWN_START,
     metavar="[起点]",
-    help="另外训练读全文的编码器（需要 torch，两核约四十分钟）；起点可为 Hugging Face 模型名或目录，默认 multilingual-e5-small。",
+    help="还要训练读全文的编码器（需要 torch，两核约一小时）；起点可为 Hugging Face 模型名或目录，默认 multilingual-e5-small。"
+    "不带此项时沿用现用模型的编码器，只重新校准。",
 )
-@click.option("--encoder-out", type=click.Path(path_type=Path), default=ENCODER, help="编码器写到哪个目录。")
+@click.option(
+    "--out",
+    "directory",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="模型写到哪个目录（不启用）；不带此项时写入工作目录，比过现用的再启用。",
+)
 @click.pass_obj
-def train(home: Path, corpus: Path, path: Path, encoder: str | None, encoder_out: Path) -> None:
-    """用语料训练线性模型（及编码器），连同模型卡写出。"""
+def train(
+    home: Path, corpus: Path, with_decisions: bool, restore: bool, encoder: str | None, directory: Path | None
+) -> None:
+    """训练模型，连同模型卡写出；在从不参与训练的测试组上不差于现用模型，才启用。"""
+    if restore:
+        folder = models.restore(home)
+        out.print(f"已恢复 {folder}；运行 takedown score 可用它重新评分。", soft_wrap=True)
+        return
     texts = list(read_corpus(corpus, text_of))
+    if with_decisions:
+        with Store(home) as store:
+            decided = list(reviewed(store))
+        out.print(f"加入审核过的页面 {len(decided)} 篇（正例 {sum(t.label == 'positive' for t in decided)} 篇）。")
+        texts += decided
+    current = models.in_force(home)
+    was = read_calibration(current)
+    start = (ensure_start(home / "start") if encoder == OWN_START else encoder) if encoder else None
+    kept = current if encoder is None and was.cascade is not None and find_spec("torch") else None
+    folder = directory or models.candidate(home)
+    folder.mkdir(parents=True, exist_ok=True)
     started = time.perf_counter()
     with progress("训练") as display:
-        task = display.add_task("", total=None)
-        model, outside = fit(texts, lambda what: display.update(task, description=what))
-    digest = model.save(path)
-    card = write_card(path.parent / "README.md", texts, outside, digest, time.perf_counter() - started)
-    out.print(
-        f"模型写到 {path}（SHA-256 {digest[:16]}…），用时 {time.perf_counter() - started:.0f} 秒。", soft_wrap=True
-    )
-    out.print(card, soft_wrap=True)
-    if encoder is None:
-        return
-    from classifier.ship import ship  # needs torch
-
-    start = ensure_start(home / "start") if encoder == OWN_START else encoder
-    with progress("编码器") as display:
         task = display.add_task("", total=1.0)
         told = lambda what, share: display.update(task, description=what, completed=share)  # noqa: E731
-        card = ship(texts, outside, start, encoder_out, told)
-    out.print(f"编码器写到 {encoder_out}，共用时 {(time.perf_counter() - started) / 60:.0f} 分钟。", soft_wrap=True)
-    out.print(card, soft_wrap=True)
+        found = ship(texts, folder, start=start, encoder=kept, told=told)
+    minutes = (time.perf_counter() - started) / 60
+    out.print(f"模型写到 {folder}，用时 {minutes:.1f} 分钟。", soft_wrap=True)
+    for name, figures in (("线性模型", found.linear), ("级联", found.cascade)):
+        if figures is not None:
+            out.print(f"{name}：{summary(figures)}", soft_wrap=True)
+    if directory is None:
+        models.check_promotion(found.calibration, was)
+        models.promote(home, folder)
+        out.print("新模型已启用；takedown train --restore 可恢复旧模型，takedown score 会用新模型重新评分。")
 
 
 @click.command(epilog="例：takedown evaluate --corpus 标注.jsonl --json")
 @click.option("--corpus", type=click.Path(exists=True, path_type=Path), required=True, help="带标注的 JSON Lines。")
 @click.option("--json", "as_json", is_flag=True, help="输出 JSON。")
-def evaluate(corpus: Path, as_json: bool) -> None:
-    """在带标注的文本上测量当前模型。"""
-    judge = Judge()
+@click.pass_obj
+def evaluate(home: Path, corpus: Path, as_json: bool) -> None:
+    """在带标注的文本上测量现用模型。"""
+    judge = Judge(models.in_force(home))
     if judge.lacking:
         err.print(f"[yellow]{escape(judge.lacking)}[/]")
     figures = measure(judge, list(read_corpus(corpus, text_of)))
@@ -136,6 +167,13 @@ def evaluate(corpus: Path, as_json: bool) -> None:
         table.add_row(label, f"{figures[name]:.4g}")
     for precision, recall in figures["recall_at_precision"].items():
         table.add_row(f"精确率 {precision} 时的召回率", f"{recall:.4g}")
+    reasons = figures["reasons"]
+    if reasons["marked"]:
+        table.add_row("理由与标注相符（字 F1）", f"{reasons['span_f1']:.3f}")
+    table.add_row(
+        "删去理由后得分平均下降", f"{reasons['without_spans']:.3f}（删同样多的其他字 {reasons['without_others']:.3f}）"
+    )
+    table.add_row("不作判断", str(figures["abstained"]))
     for genre, rate in figures["false_positive_rate"].items():
         known = {g.id: g.zh for g in taxonomy().genres}
         table.add_row(f"误报率：{known.get(genre, escape(genre))}", f"{rate:.1%}")

@@ -9,11 +9,13 @@ import uvicorn
 from rich.markup import escape
 from rich.table import Table
 
-from data.facts import thresholds
+from classifier.judge import Judge
+from classifier.models import in_force
 from data.store import Store
 from review import accounts
 from review.desk import create_app
 from review.rights import ROLES
+from takedown.collect import bands
 from takedown.console import out
 
 ROLE_NAMES = list(ROLES)
@@ -34,7 +36,9 @@ def desk(home: Path, host: str, port: int) -> None:
 def serve_desk(home: Path, host: str, port: int) -> None:
     """Serve the desk until Ctrl-C. Loopback is plain HTTP; elsewhere put TLS in front and see docs."""
     out.print(f"审核台：http://{host}:{port}/")
-    uvicorn.run(create_app(home, thresholds().review), host=host, port=port, log_level="warning", server_header=False)
+    uvicorn.run(
+        create_app(home, bands(Judge(in_force(home)))), host=host, port=port, log_level="warning", server_header=False
+    )
 
 
 @click.group()
