@@ -52,11 +52,10 @@ class Indicator(Named):
     counter_examples: tuple[str, ...]
 
 
-class Genre(Named):
+class Genre(Indicator):
     """What a page is, and which way that points: an offer, or something innocent that shares its words."""
 
     stance: Literal["offer", "innocent"]
-    definition: str
 
 
 class Taxonomy(Fact):

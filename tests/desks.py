@@ -22,7 +22,7 @@ from homes import make_home
 from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
 from playwright.sync_api import Page as Tab
 
-from data.records import State
+from data.records import Bands, State
 from data.store import Store
 from review import accounts
 from review.desk import create_app
@@ -81,7 +81,7 @@ class Desk:
 def served(home: Path, secure: bool = False) -> Iterator[Desk]:
     """The desk over a home, on a free port of loopback."""
     listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(create_app(home, 0.5, secure), log_level="warning"))
+    server = uvicorn.Server(uvicorn.Config(create_app(home, Bands(0.5, 0.5, 0.0), secure), log_level="warning"))
     thread = Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     try:

@@ -14,7 +14,7 @@ from homes import FETCHED, PAGES, WARC, Page, make_home
 from playwright.sync_api import Browser, BrowserContext, expect
 
 import review
-from data.records import Certificate, Contrast, Hop, Identifier, Network, Side, State, User
+from data.records import Bands, Certificate, Contrast, Hop, Identifier, Network, Side, State, User
 from data.store import Store
 from review import flow
 from review.rules import Proposal
@@ -235,7 +235,7 @@ def test_captured_content_runs_nothing(tmp_path: Path, visitor: BrowserContext) 
         score = store.score("run-1-0")
         assert score is not None
         store.save_scores([replace(score, capture_id="hostile", note=HOSTILE, model=HOSTILE)])
-        flow.fill(store, 0.5)
+        flow.fill(store, Bands(0.5, 0.5, 0.0))
         user = User("mallory", HOSTILE[:40], "reviewer", "")
         store.save_user(user)
         flow.claim(store, 1, user)

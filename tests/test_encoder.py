@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import struct
 from pathlib import Path
 from random import Random
@@ -11,12 +12,14 @@ import numpy as np
 import pytest
 
 from classifier.calibrate import across, calibrate, probabilities
+from classifier.calibration import Calibration, Cascade, Frozen, Sigmoid
 from classifier.corpus import Against, Quote, Text
 from classifier.disguise import OPERATORS, disguise
 from classifier.normalise import normalise
 from classifier.quantise import pack, packed, unpack, unpacked
 from classifier.samples import lines, varied
 from classifier.start import StartError, kept, read_start, write_start
+from data.facts import taxonomy
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
@@ -25,9 +28,10 @@ from tokenizers import Tokenizer  # noqa: E402
 
 from classifier.bert import Bert  # noqa: E402
 from classifier.chunks import CHUNK_TOKENS, Pieces  # noqa: E402
-from classifier.finetune import finetune, held_out  # noqa: E402
+from classifier.finetune import finetune  # noqa: E402
 from classifier.judge import Judge  # noqa: E402
 from classifier.model import ModelError  # noqa: E402
+from classifier.models import ENCODER, LINEAR, SHIPPED  # noqa: E402
 from classifier.network import PageNetwork, collate, predict  # noqa: E402
 from classifier.ship import LOST, gate_of, ship  # noqa: E402
 from classifier.transformer import Transformer, answers, save_model  # noqa: E402
@@ -122,11 +126,24 @@ def shipped(start: Path, pieces: Pieces, tmp_path_factory: pytest.TempPathFactor
     torch.manual_seed(1)
     config = json.loads((start / "config.json").read_text("utf8"))
     encoder = transformers.AutoModel.from_pretrained(start, add_pooling_layer=False)
-    network = PageNetwork(encoder, config, len(answers()), 14)
-    neutral = np.array([[1.0] * len(answers()), *[[0.0] * len(answers())] * 2], dtype=np.float32)
+    network = PageNetwork(encoder, config, len(answers()), len(taxonomy().indicators))
     directory = tmp_path_factory.mktemp("shipped")
-    save_model(network, pieces, neutral, 0.0, directory)
+    save_model(network, pieces, directory / ENCODER)
+    shutil.copy(SHIPPED / LINEAR, directory)
+    calibrated(0.0).save(directory)
     return directory
+
+
+def calibrated(gate: float) -> Calibration:
+    named = dict.fromkeys(taxonomy().indicators, 0.5)
+    cascade = Cascade(
+        review=0.5, sample=0.1, named=named, innocent=0, offers=0, kept=(), gate=gate,
+        heads={name: Sigmoid() for name in answers()},
+    )  # fmt: skip
+    frozen = Frozen(digest="", texts=0, average_precision=0, recall=0, calibration_error=0)
+    return Calibration(
+        linear=cascade.model_dump(exclude={"gate", "heads"}), cascade=cascade, familiar=0.0, frozen=frozen
+    )
 
 
 def test_the_starting_weights_are_read_exactly(start: Path) -> None:
@@ -207,18 +224,17 @@ def test_a_long_page_is_read_at_its_opening_and_where_its_terms_stand(pieces: Pi
 
 
 def test_a_page_is_judged_the_same_alone_and_in_company(shipped: Path) -> None:
-    model = Transformer.load(shipped)
+    model = Transformer.load(shipped / ENCODER)
     texts = ["注册填邀请码返佣。支付宝买币。", "记者报道，警方提醒。" * 30, "合约交易所下载"]
-    together = model.read(texts, [0.5] * 3)
+    together = model.read(texts)
     for text, reading in zip(texts, together, strict=True):
-        alone = model.read([text], [0.5])[0]
-        assert reading.answers["offer"] == pytest.approx(alone.answers["offer"], abs=0.01)
+        alone = model.read([text])[0]
+        assert np.allclose(reading.logits, alone.logits, atol=0.05)
         assert len(reading.places) == len(reading.carries) == len(reading.against) == len(reading.indicators)
-    assert sum(p for n, p in together[0].answers.items() if n.startswith("genre:")) == pytest.approx(1)
 
 
 def test_padding_says_nothing(pieces: Pieces, shipped: Path) -> None:
-    network = Transformer.load(shipped).network
+    network = Transformer.load(shipped / ENCODER).network
     page = ["注册填邀请码。", "支付宝买币"]
     chunks = pieces.chunks(page)
     long = pieces.chunks(["记者报道" * 60])
@@ -230,31 +246,29 @@ def test_padding_says_nothing(pieces: Pieces, shipped: Path) -> None:
 
 @pytest.mark.parametrize("text", ODD)
 def test_anything_is_answered(shipped: Path, text: str) -> None:
-    judge = Judge(encoder=shipped)
-    found = judge.judge(text)
+    found = Judge(shipped).judge(text)
     assert 0.0 <= found.score <= 1.0
     for span in (*found.spans, *found.counter):
         assert text[span.start : span.end] == span.text
-    reading = Transformer.load(shipped).read([text], [0.5])[0]
-    assert all(np.isfinite(value) for value in reading.answers.values())
+    assert np.isfinite(Transformer.load(shipped / ENCODER).read([text])[0].logits).all()
 
 
-def test_below_the_gate_the_linear_model_answers(shipped: Path, pieces: Pieces, tmp_path: Path) -> None:
+def test_below_the_gate_the_linear_model_answers(shipped: Path, tmp_path: Path) -> None:
     text = "今天和家人去公园散步，晚饭做了番茄鸡蛋面，孩子很喜欢。"
-    model = Transformer.load(shipped)
-    save_model(model.network, pieces, model.calibration, 0.9, tmp_path)
-    alone, gated, read = (Judge(encoder=path) for path in (None, tmp_path, shipped))
+    shutil.copytree(shipped, tmp_path / "gated")
+    calibrated(0.9).save(tmp_path / "gated")
+    alone, gated, read = Judge(shipped, alone=True), Judge(tmp_path / "gated"), Judge(shipped)
     assert gated.judge(text) == alone.judge(text)
     assert read.judge(text).indicators != alone.judge(text).indicators
-    assert "encoder-" in gated.version
-    assert "encoder-" not in alone.version
+    assert alone.version.startswith("linear-")
+    assert len({alone.version, gated.version, read.version}) == 3
     assert gated.interest(text) == alone.interest(text)
 
 
 def test_a_damaged_model_is_a_sentence(shipped: Path, tmp_path: Path) -> None:
     for name in ("encoder.safetensors", "config.json", "tokenizer.json"):
-        (tmp_path / name).write_bytes((shipped / name).read_bytes())
-    (tmp_path / "encoder.safetensors").write_bytes((shipped / "encoder.safetensors").read_bytes()[:5000])
+        (tmp_path / name).write_bytes((shipped / ENCODER / name).read_bytes())
+    (tmp_path / "encoder.safetensors").write_bytes((shipped / ENCODER / "encoder.safetensors").read_bytes()[:5000])
     with pytest.raises(ModelError, match="takedown train"):
         Transformer.load(tmp_path)
     (tmp_path / "config.json").unlink()
@@ -301,29 +315,36 @@ def small() -> list[Text]:
     ]  # fmt: skip
 
 
-def test_groups_never_stand_on_both_sides() -> None:
+def test_groups_never_stand_on_both_sides_and_stay_where_they_are() -> None:
     texts = small()
-    fit, held = held_out(texts)
-    assert not {texts[i].group for i in fit} & {texts[i].group for i in held}
-    assert len(fit) + len(held) == len(texts)
+    held = {text.group for text in texts if text.held_out}
+    assert 0 < len(held) < len({text.group for text in texts})
+    assert not held & {text.group for text in texts if not text.held_out}
+    moved = [text.model_copy(update={"text": text.text + "，另有新增", "id": "other"}) for text in texts]
+    assert [text.held_out for text in moved] == [text.held_out for text in texts]
 
 
 def test_training_is_repeatable_and_what_it_ships_can_be_loaded(start: Path, pieces: Pieces, tmp_path: Path) -> None:
     texts = small()
     pages = [[text.text] for text in texts]
-    one, _ = finetune(texts, start, pieces, epochs=2)
-    two, _ = finetune(texts, start, pieces, epochs=2)
+    one, two = (finetune(texts, start, pieces, epochs=2) for _ in range(2))
     assert np.allclose(predict(one, pieces, pages)[0], predict(two, pieces, pages)[0], atol=1e-3)
-    summary = ship(texts, np.full(len(texts), 0.5), start, tmp_path)
-    assert "AP" in summary
-    assert "SHA-256" in (tmp_path / "README.md").read_text("utf8")
-    shipped = Transformer.load(tmp_path).read([text.text for text in texts], [0.5] * len(texts))
-    assert all(0 <= reading.answers["offer"] <= 1 for reading in shipped)
+    shipped = ship(texts, tmp_path, start=start)
+    assert shipped.cascade is not None
+    assert "AP" in (tmp_path / "README.md").read_text("utf8")
+    assert "SHA-256" in (tmp_path / ENCODER / "README.md").read_text("utf8")
+    judged = list(Judge(tmp_path).judge_all([text.text for text in texts]))
+    assert all(0 <= found.score <= 1 for found in judged)
+    again = ship(texts, tmp_path / "again", encoder=tmp_path)
+    assert again.calibration.cascade is not None
+    weights = [(folder / ENCODER / "encoder.safetensors").read_bytes() for folder in (tmp_path, tmp_path / "again")]
+    assert weights[0] == weights[1]
 
 
 def test_training_learns_what_the_texts_differ_in(start: Path, pieces: Pieces) -> None:
     texts = small()
-    network, held = finetune(texts, start, pieces, epochs=25)
+    network = finetune(texts, start, pieces, epochs=25)
+    held = [i for i, text in enumerate(texts) if text.held_out]
     logits = predict(network, pieces, [[texts[i].text] for i in held])[0][:, 0]
     offers = np.array([texts[i].label == "positive" for i in held])
     assert logits[offers].min() > logits[~offers].max()
@@ -347,8 +368,12 @@ def test_calibration_makes_loud_logits_honest() -> None:
 
 
 def test_the_gate_loses_few_offers() -> None:
-    truth = np.array([True] * 1000 + [False] * 1000)
-    scores = np.concatenate([np.linspace(0.001, 1, 1000), np.linspace(0, 0.5, 1000)])
-    gate = gate_of(truth, scores)
-    assert 0 < (scores[truth] < gate).mean() <= LOST
-    assert gate_of(truth[:1000:20], scores[:1000:20]) == 0.0
+    offers = np.concatenate([np.linspace(0.001, 1, 1000), np.linspace(0, 0.5, 1000)])
+    confirmed = np.array([True] * 1000 + [False] * 1000)
+    gate = gate_of(offers, np.ones(2000, dtype=np.int64), confirmed)
+    assert 0 < (offers[confirmed] < gate).mean() <= LOST
+    # A page that costs four times as much to read must promise four times as much.
+    assert gate_of(offers, np.full(2000, 4), confirmed) == pytest.approx(gate / 4)
+    few = gate_of(offers[:20], np.ones(20, dtype=np.int64), confirmed[:20])
+    assert 0 < few < offers[0]
+    assert gate_of(offers, np.ones(2000, dtype=np.int64), ~confirmed & confirmed) == 0.0

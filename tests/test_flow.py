@@ -16,13 +16,14 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from data.records import Decision, State, User, Verdict
+from data.records import Bands, Decision, State, User, Verdict
 from data.store import StaleCase, Store
 from review import flow
 from review.refusal import EvidenceChanged, NotAllowed, Refusal, RuleBroken
 from review.rights import ROLES, Right, may
 from review.rules import Proposal, conduct_date
 
+BANDS = Bands(0.5, 0.5, 0.0)
 LI = User("li", "李明", "reviewer", "")
 WANG = User("wang", "王芳", "approver", "")
 ZHAO = User("zhao", "赵雷", "reviewer", "")
@@ -36,7 +37,7 @@ CHANGED = replace(EXCHANGE, text=EXCHANGE.text + "\n新增第二个备用网址"
 def store(tmp_path: Path) -> Iterator[Store]:
     make_home(tmp_path, (EXCHANGE, PAGES[-1]))
     with Store(tmp_path) as opened:
-        assert flow.fill(opened, 0.5) == 1
+        assert flow.fill(opened, BANDS) == 1
         yield opened
 
 
@@ -77,20 +78,33 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 def test_fill_opens_what_scores_enough_and_only_once(store: Store) -> None:
     assert [case.target.identity for case in store.cases()] == ["www.lanjing-ex.test"]
-    assert flow.fill(store, 0.5) == 0
+    assert flow.fill(store, BANDS) == 0
+
+
+def test_of_the_middle_band_some_are_drawn_and_always_the_same(tmp_path: Path) -> None:
+    pages = tuple(
+        replace(EXCHANGE, url=f"https://site{n}.test/", identity=f"site{n}.test", score=0.3) for n in range(200)
+    )
+    make_home(tmp_path, pages)
+    with Store(tmp_path) as store:
+        assert flow.fill(store, Bands(0.5, 0.31, 1.0)) == 0
+        drawn = flow.fill(store, Bands(0.5, 0.1, 0.25))
+        assert 25 <= drawn <= 75
+        assert flow.fill(store, Bands(0.5, 0.1, 0.25)) == 0
+        assert flow.fill(store, Bands(0.5, 0.1, 1.0)) == 200 - drawn
 
 
 def test_fill_notes_the_newest_score(store: Store) -> None:
     recapture(store, replace(CHANGED, score=0.31))
-    flow.fill(store, 0.5)
+    flow.fill(store, BANDS)
     assert store.case(1).score == 0.31
 
 
 def test_new_evidence_opens_a_dismissed_case_again(store: Store) -> None:
     flow.dismiss(store, 1, LI, "insufficient", seen(store))
-    assert flow.fill(store, 0.5) == 0
+    assert flow.fill(store, BANDS) == 0
     recapture(store)
-    assert flow.fill(store, 0.5) == 1
+    assert flow.fill(store, BANDS) == 1
     last = store.decisions(1)[-1]
     assert (store.case(1).state, last.actor, last.verdict) == (State.OPEN, "system", Verdict.REOPEN)
     assert "证据" in last.reason
@@ -99,7 +113,7 @@ def test_new_evidence_opens_a_dismissed_case_again(store: Store) -> None:
 def test_a_dismissed_case_stays_when_its_new_evidence_is_below_the_threshold(store: Store) -> None:
     flow.dismiss(store, 1, LI, "gone", seen(store))
     recapture(store, replace(CHANGED, score=0.1))
-    assert flow.fill(store, 0.5) == 0
+    assert flow.fill(store, BANDS) == 0
     assert store.case(1).state is State.DISMISSED
 
 
@@ -109,7 +123,7 @@ def test_new_evidence_opens_what_was_not_referred_yet(store: Store, approved: bo
     if approved:
         flow.approve(store, 1, WANG, seen(store))
     recapture(store, replace(CHANGED, score=0.1))
-    assert flow.fill(store, 0.5) == 1
+    assert flow.fill(store, BANDS) == 1
     assert store.case(1).state is State.OPEN
 
 
