@@ -99,7 +99,7 @@ def disguise(phrase: str, operator: str, random: Random, share: float = 0.6) -> 
     """The phrase with about ``share`` of its lexicon terms put under the disguise. Nothing else is touched."""
     normal = normalise(phrase)
     pieces, last = [], 0
-    for match in find_terms(normal):
+    for match in find_terms(normal.text):
         start, end = normal.raw_span(match.start, match.end)
         if start >= last and random.random() < share:
             pieces += [phrase[last:start], OPERATORS[operator](phrase[start:end], random)]

@@ -66,7 +66,7 @@ def vector(normal: Normal) -> NDArray[np.float32]:
     per_thousand = 1000 / max(len(text), 200)
     counts: Counter[str] = Counter()
     distinct: dict[str, set[str]] = {}
-    for match in find_terms(normal):
+    for match in find_terms(normal.text):
         counts[match.category] += 1
         distinct.setdefault(match.category, set()).add(text[match.start : match.end])
     categories = list(lexicon())

@@ -1,0 +1,143 @@
+"""Undoing disguises of words: what was pulled apart is joined, what was written otherwise is written plainly.
+
+Only where a word of the subject comes out, so that ordinary text is never rewritten. That something was undone is evidence
+that somebody wished not to be found, and decides nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from classifier.characters import code_points
+from classifier.lexicon import find_terms, whole
+from classifier.variants import form_search, is_han, plain_search, sound_search, sounded, vocabulary
+from data.facts import disguises
+
+# Of every disguise that can be undone, by what was done.
+KINDS = ("invisible", "separated", "traditional", "lookalike", "homophone", "initials", "split", "sign")
+# What people put between the characters of a word that is being filtered for; the odd ones have no other use there.
+_SEPARATORS = frozenset(" .-—|/+、。,，'\"")
+_ODD = frozenset("*_^·・•~`")
+_SEPARATES = np.zeros(0x10000, dtype=bool)
+_SEPARATES[[ord(character) for character in _SEPARATORS | _ODD]] = True
+# The longest separator, in characters, and how far the neighbour of a doubtful form may be.
+_LONGEST_GAP, _NEAR = 3, 24
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """``[start, end)`` of a text becomes ``text``."""
+
+    start: int
+    end: int
+    text: str
+    kind: str
+
+
+def applied(text: str, edits: tuple[Edit, ...]) -> str:
+    """The text after the edits, which follow one another."""
+    pieces, last = [], 0
+    for edit in edits:
+        pieces += [text[last : edit.start], edit.text]
+        last = edit.end
+    return "".join([*pieces, text[last:]])
+
+
+def separated(text: str) -> tuple[Edit, ...]:
+    """Words whose characters have separators between them: between all, or odd ones between some."""
+    points = code_points(text)
+    kept = np.flatnonzero(~_SEPARATES[np.minimum(points, 0xFFFF)])
+    joined = points[kept].tobytes().decode("utf-32-le", "replace")
+    found = []
+    search, words = plain_search()
+    for number, start, end in search.find_matches_as_indexes(joined):
+        first, last = int(kept[start]), int(kept[end - 1]) + 1
+        if last - first == end - start or not whole(text, first, last):  # for the most part: the word as it should be
+            continue
+        gaps = [text[kept[i] + 1 : kept[i + 1]] for i in range(start, end - 1)]
+        if _pulled_apart(gaps):
+            found.append(Edit(first, last, words[number], "separated"))
+    return tuple(found)
+
+
+def _pulled_apart(gaps: list[str]) -> bool:
+    """Whether the same stands between all the characters, or something odd between some."""
+    if len(gaps) > 1 and gaps[0] and len(gaps[0]) <= _LONGEST_GAP and len(set(gaps)) == 1:
+        return True
+    return all(len(gap) <= _LONGEST_GAP and _ODD.issuperset(gap) for gap in gaps)
+
+
+def words(text: str) -> tuple[Edit, ...]:
+    """Words that are written in other characters, in parts of characters, in letters, pictures or numbers."""
+    found = [*_written(text), *_sounding(text)]
+    if not found:
+        return ()
+    found.sort(key=lambda one: (one[0].start, -one[0].end))
+    edits: list[Edit] = []
+    for edit, unsure in found:
+        if edits and edit.start < edits[-1].end:
+            continue
+        if unsure and not _has_neighbour(text, edit, [other for other, _ in found]):
+            continue
+        edits.append(_trimmed(text, edit))
+    return tuple(edits)
+
+
+def _written(text: str) -> Iterator[tuple[Edit, bool]]:
+    search, meant = form_search()
+    for number, start, end in search.find_matches_as_indexes(text):
+        if whole(text, start, end):
+            form = meant[number]
+            yield Edit(start, end, form.word, form.kind), form.unsure
+
+
+def _sounding(text: str) -> Iterator[tuple[Edit, bool]]:
+    search, meant = sound_search()
+    known, facts = vocabulary(), disguises()
+    for number, start, end in search.find_matches_as_indexes(sounded(text)):
+        written = text[start:end]
+        if written in known or written in facts.ordinary or not whole(text, start, end):
+            continue
+        for word in meant[number]:
+            changed = [(a, b) for a, b in zip(word, written, strict=True) if a != b]
+            if not any(is_han(a) for a, _ in changed):
+                yield Edit(start, end, word, "lookalike"), False
+            elif _misspelt(word, changed):
+                yield Edit(start, end, word, "homophone"), False
+            else:
+                continue
+            break
+
+
+def _misspelt(word: str, changed: list[tuple[str, str]]) -> bool:
+    """Whether the other characters are more likely the word in disguise than another word of the same sound."""
+    han = sum(map(is_han, word))
+    if han < 2 or (han < 3 and len(word) < 4) or len(changed) > han - 1:
+        return False
+    apart = disguises().apart
+    return not any(a + b in apart or b + a in apart for a, b in changed)
+
+
+def _has_neighbour(text: str, edit: Edit, found: list[Edit]) -> bool:
+    """Whether another disguise, or a term that is no innocent voice's, stands near."""
+    first, last = max(edit.start - _NEAR, 0), edit.end + _NEAR
+    written = text[edit.start : edit.end]
+    if any(first < o.end and o.start < last and text[o.start : o.end] != written for o in found):
+        return True
+    around = (text[first : edit.start], text[edit.end : last])
+    return any(not match.category.startswith("counter") for side in around for match in find_terms(side))
+
+
+def _trimmed(text: str, edit: Edit) -> Edit:
+    """The edit without what stays the same at both ends, where the length changes."""
+    start, end, word = edit.start, edit.end, edit.text
+    if end - start == len(word):
+        return edit
+    while start < end and word and text[start] == word[0]:
+        start, word = start + 1, word[1:]
+    while start < end and word and text[end - 1] == word[-1]:
+        end, word = end - 1, word[:-1]
+    return Edit(start, end, word, edit.kind)
