@@ -18,13 +18,16 @@ from data.facts import disguises
 
 # Of every disguise that can be undone, by what was done.
 KINDS = ("invisible", "separated", "traditional", "lookalike", "homophone", "initials", "split", "sign")
-# What people put between the characters of a word that is being filtered for; the odd ones have no other use there.
+# What people put between the characters of a word that is being filtered for; common ones part words as well,
+# odd ones have no other use there.
 _SEPARATORS = frozenset(" .-—|/+、。,，'\"")
-_ODD = frozenset("*_^·・•~`")
+_COMMON, _ODD = frozenset(" 、,，。"), frozenset("*_^·・•~`")
 _SEPARATES = np.zeros(0x10000, dtype=bool)
 _SEPARATES[[ord(character) for character in _SEPARATORS | _ODD]] = True
 # The longest separator, in characters, and how far the neighbour of a doubtful form may be.
 _LONGEST_GAP, _NEAR = 3, 24
+# So many Latin letters that are first letters of a word's sound are hardly anything else.
+_TELLING = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,22 +55,42 @@ def separated(text: str) -> tuple[Edit, ...]:
     kept = np.flatnonzero(~_SEPARATES[np.minimum(points, 0xFFFF)])
     joined = points[kept].tobytes().decode("utf-32-le", "replace")
     found = []
-    search, words = plain_search()
-    for number, start, end in search.find_matches_as_indexes(joined):
-        first, last = int(kept[start]), int(kept[end - 1]) + 1
-        if last - first == end - start or not whole(text, first, last):  # for the most part: the word as it should be
+    search, known = plain_search()
+    for _, start, end in search.find_matches_as_indexes(joined):
+        if kept[end - 1] - kept[start] == end - 1 - start:  # for the most part: the word as it should be
             continue
         gaps = [text[kept[i] + 1 : kept[i + 1]] for i in range(start, end - 1)]
-        if _pulled_apart(gaps):
-            found.append(Edit(first, last, words[number], "separated"))
+        for first, last in _longest_first(start, end):
+            edit = Edit(int(kept[first]), int(kept[last - 1]) + 1, joined[first:last], "separated")
+            if edit.text not in known or not whole(text, edit.start, edit.end):
+                continue
+            between = gaps[first - start : last - 1 - start]
+            if _pulled_apart(edit.text, between) or (_perhaps(edit.text, between) and _has_neighbour(text, edit, [])):
+                found.append(edit)
+                break
     return tuple(found)
 
 
-def _pulled_apart(gaps: list[str]) -> bool:
+def _longest_first(start: int, end: int) -> Iterator[tuple[int, int]]:
+    """The intervals of two and more within ``[start, end)``."""
+    for length in range(end - start, 1, -1):
+        yield from ((first, first + length) for first in range(start, end - length + 1))
+
+
+def _pulled_apart(word: str, gaps: list[str]) -> bool:
     """Whether the same stands between all the characters, or something odd between some."""
-    if len(gaps) > 1 and gaps[0] and len(gaps[0]) <= _LONGEST_GAP and len(set(gaps)) == 1:
+    if max(map(len, gaps)) > _LONGEST_GAP or not any(gaps):
+        return False
+    if len(gaps) > 1 and gaps[0] and len(set(gaps)) == 1:
         return True
-    return all(len(gap) <= _LONGEST_GAP and _ODD.issuperset(gap) for gap in gaps)
+    if len(gaps) == 1 and all(map(is_han, word)) and not _COMMON.intersection(gaps[0]):
+        return True
+    return all(map(_ODD.issuperset, gaps))
+
+
+def _perhaps(word: str, gaps: list[str]) -> bool:
+    """Whether what stands between the two characters of the word may have been put there to part them."""
+    return len(gaps) == 1 and gaps[0] in {" ", "、"} and all(map(is_han, word))
 
 
 def words(text: str) -> tuple[Edit, ...]:
@@ -115,16 +138,18 @@ def _sounding(text: str) -> Iterator[tuple[Edit, bool]]:
 def _misspelt(word: str, changed: list[tuple[str, str]]) -> bool:
     """Whether the other characters are more likely the word in disguise than another word of the same sound."""
     han = sum(map(is_han, word))
-    if han < 2 or (han < 3 and len(word) < 4) or len(changed) > han - 1:
+    if han < 2 or (han < 3 and len(word) < 4) or len(changed) > max((han - 1) // 2, 1):
         return False
     apart = disguises().apart
     return not any(a + b in apart or b + a in apart for a, b in changed)
 
 
 def _has_neighbour(text: str, edit: Edit, found: list[Edit]) -> bool:
-    """Whether another disguise, or a term that is no innocent voice's, stands near."""
+    """Whether another disguise, or a term that is no innocent voice's, stands near; of a few Latin letters, Han as well."""
     first, last = max(edit.start - _NEAR, 0), edit.end + _NEAR
     written = text[edit.start : edit.end]
+    if written.isascii() and len(written) < _TELLING and not any(map(is_han, text[max(edit.start - 1, 0) : edit.end + 1])):
+        return False
     if any(first < o.end and o.start < last and text[o.start : o.end] != written for o in found):
         return True
     around = (text[first : edit.start], text[edit.end : last])

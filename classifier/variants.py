@@ -21,7 +21,7 @@ _SYLLABLES, _LETTERS_END = 0x100, 0x800
 # Points above are pictures that no term is written with, but for the letters among them.
 _POINTS = 0x20000
 # A run of first letters is a word's only when it is as long as this.
-LEAST_INITIALS = 4
+LEAST_INITIALS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +66,11 @@ def forms() -> dict[str, Form]:
             add(form, word, "split", len(word) == 2 and _common(form))
         for form in _written(word, facts.signs, 2):
             add(form, word, "sign")
+        for form in _written(word, {han: tuple(alike) for han, alike in facts.shapes.items()}, 2):
+            add(form, word, "lookalike", len(word) == 2)
         if len(word) > 2:
             for form in _written(word, facts.numbers, 2):
                 add(form, word, "sign")
-            for form in _written(word, {han: tuple(alike) for han, alike in facts.shapes.items()}, 2):
-                add(form, word, "lookalike")
             if word.isascii() and word.isalnum():
                 for form in _written(word, {letter: (digit,) for letter, digit in facts.leet.items()}, 1):
                     add(form, word, "lookalike")
@@ -140,7 +140,7 @@ def _sounds() -> tuple[NDArray[np.uint16], dict[str, int]]:
             codes[point] = syllables.setdefault(syllable, _SYLLABLES + len(syllables))
     for letter, alike in disguises().letters.items():
         for character in alike:
-            codes[ord(character)] = ord(letter)
+            codes[ord(fold(character))] = ord(letter)
     return codes.astype(np.uint16), syllables
 
 
@@ -165,13 +165,14 @@ def sound_search() -> tuple[AhoCorasick, list[tuple[str, ...]]]:
             read = [lazy_pinyin(word)] if all(map(is_han, word)) else []
             keys |= {"".join(chr(syllables[syllable]) for syllable in one) for one in read if syllables.keys() >= {*one}}
         for key in keys:
-            if len(key) > 2 or not any(map(is_han, word)):
+            if len(key) > 2 or any(character.isascii() for character in word):
                 found.setdefault(key, []).append(word)
     return AhoCorasick(list(found), matchkind=MatchKind.LeftmostLongest, implementation=Implementation.DFA), [tuple(words) for words in found.values()]
 
 
 @cache
-def plain_search() -> tuple[AhoCorasick, list[str]]:
+def plain_search() -> tuple[AhoCorasick, frozenset[str]]:
     """The words as they are, but for those that have a separator of their own."""
-    found = sorted(word for word in vocabulary() if len(word) > 1 and all(c.isalnum() for c in word))
-    return AhoCorasick(found, matchkind=MatchKind.LeftmostLongest, implementation=Implementation.DFA), found
+    found = frozenset(word for word in vocabulary() if len(word) > 1 and all(c.isalnum() for c in word))
+    search = AhoCorasick(sorted(found), matchkind=MatchKind.LeftmostLongest, implementation=Implementation.DFA)
+    return search, found
