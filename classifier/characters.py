@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections import Counter
 from functools import cache
@@ -15,6 +16,7 @@ _DROPPED = {"Cf", "Mn", "Me", "Cs", "Co", "Cn"}
 _KINDS = ("", "invisible", "traditional", "lookalike")
 # By code point: one more than the place of its kind above, or 0 as long as nobody has asked.
 _KINDS_OF = np.zeros(0x110000, dtype=np.uint8)
+_TYPE_FACES = ("<font>", "<circle>", "<square>")
 # These only say how an emoji is drawn.
 _DRAWING = {"\ufe0e", "\ufe0f"}
 
@@ -30,7 +32,8 @@ def widths(raw: str) -> list[int]:
 
 
 def disguised(raw: str) -> Counter[str]:
-    """How many characters were folded that somebody may have chosen: ``invisible``, ``traditional``, ``lookalike``."""
+    """What was folded that somebody may have chosen: ``traditional`` and ``lookalike`` characters, and the places inside
+    of words with something ``invisible``."""
     points = code_points(raw)
     kinds = _KINDS_OF[points]
     if not kinds.all():
@@ -38,7 +41,12 @@ def disguised(raw: str) -> Counter[str]:
             _KINDS_OF[point] = 1 + _KINDS.index(_fold(chr(point))[1])
         kinds = _KINDS_OF[points]
     counts = np.bincount(kinds, minlength=len(_KINDS) + 1)
-    return Counter({kind: int(counts[index]) for index, kind in enumerate(_KINDS, 1) if kind})
+    found = Counter({kind: int(counts[index]) for index, kind in enumerate(_KINDS, 1) if kind})
+    if found["invisible"]:
+        unseen = "".join(map(chr, np.unique(points[kinds == 1 + _KINDS.index("invisible")])))
+        inside = re.compile(f"(?<=[\u3400-\u9fffA-Za-z0-9])[{re.escape(unseen)}]+(?=[\u3400-\u9fffA-Za-z0-9])")
+        found["invisible"] = len(inside.findall(raw))
+    return found
 
 
 def code_points(text: str) -> NDArray[np.uint32]:
@@ -55,9 +63,9 @@ def _fold(character: str) -> tuple[str, str]:
     if category == "Cc":
         return " ", ""
     folded = unicodedata.normalize("NFKC", character).lower()
-    kind = ""
-    if folded != character.lower() and folded.isascii() and folded.isalnum() and not "\uff00" <= character <= "\uffef":
-        kind = "lookalike"
+    # Of all that has a plainer form, letters of another type face or in a frame; not ², №, ① or a full-width letter.
+    drawn = unicodedata.decomposition(character).startswith(_TYPE_FACES)
+    kind = "lookalike" if drawn and len(folded) == 1 and folded.isascii() and folded.isalpha() else ""
     if len(folded) == 1 and "\u3400" <= folded <= "\u9fff":
         simplified = _simplify(folded)
         if simplified != folded:

@@ -78,7 +78,7 @@ def vector(normal: Normal) -> NDArray[np.float32]:
             *(np.log1p(len(distinct.get(c, ()))) for c in categories),
             *(np.log1p(_count(name, text) * per_thousand) for name in _STRUCTURE),
             np.log1p(len(text)) / 4,
-            np.log1p((normal.disguises["invisible"] + normal.disguises["separated"]) * per_thousand),
+            np.log1p(sum(normal.hidden.values()) * per_thousand),
             (offer - innocent) / (offer + innocent + 4),
         ],
         dtype=np.float32,

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from classifier.lexicon import says_any
 from classifier.model import TEXT_LIMIT, LinearModel
+from classifier.normalise import normalise
 from classifier.reasons import read_reasons, reasons
 from data.facts import ROOT, taxonomy
 from data.records import Capture, Score, Span
@@ -33,6 +34,15 @@ BATCH = 64
 REASONS_FROM = 0.1
 INDICATOR_FROM = 0.5
 FEWEST_LETTERS = 12
+DISGUISES = {
+    "invisible": "隐形字符",
+    "separated": "插入分隔符",
+    "lookalike": "形近字",
+    "homophone": "同音字",
+    "initials": "拼音缩写",
+    "split": "拆字",
+    "sign": "符号或数字代字",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +130,8 @@ class Judge:
                 if reading
                 else reasons(self.model, seen, indicators, INDICATOR_FROM)
             )
-        return Judgement(score, max(genres, key=genres.__getitem__), indicators, spans, counter, _caution(text))
+        note = "；".join(filter(None, (_caution(text), _undone(text) if score >= REASONS_FROM else "")))
+        return Judgement(score, max(genres, key=genres.__getitem__), indicators, spans, counter, note)
 
     def score(self, captures: Iterable[Capture]) -> Iterator[Score]:
         """Score captures, in order."""
@@ -166,3 +177,11 @@ def _caution(text: str) -> str:
     if len(re.findall(r"[\u3400-\u9fff]", sample)) < 40:
         return "文字很少，判断把握有限"
     return "仅判断了开头部分" if len(text) > TEXT_LIMIT else ""
+
+
+def _undone(text: str) -> str:
+    """Which disguises were read through and in how many places, or an empty string. Evidence for a reviewer, no verdict."""
+    hidden = normalise(text[:TEXT_LIMIT]).hidden
+    return (
+        "还原伪装写法：" + "、".join(f"{DISGUISES[kind]}{count}处" for kind, count in hidden.items()) if hidden else ""
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 
@@ -27,8 +27,12 @@ def _automaton() -> tuple[AhoCorasick, list[tuple[str, ...]]]:
     for category, terms in lexicon().items():
         for term in terms:
             owners.setdefault(term.lower(), []).append(category)
-    search = AhoCorasick(list(owners), matchkind=MatchKind.LeftmostLongest, implementation=Implementation.DFA)
-    return search, [tuple(categories) for categories in owners.values()]
+    return search_for(owners), [tuple(categories) for categories in owners.values()]
+
+
+def search_for(words: Iterable[str]) -> AhoCorasick:
+    """A search that numbers its finds by the order of the words; of those that overlap the longest counts."""
+    return AhoCorasick(list(words), matchkind=MatchKind.LeftmostLongest, implementation=Implementation.DFA)
 
 
 def find_terms(text: str) -> Iterator[Match]:

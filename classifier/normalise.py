@@ -13,14 +13,18 @@ from classifier.undo import KINDS, Edit, applied, separated, words
 class Normal:
     """``text[i]`` stands for ``raw[offsets[i]:ends[i]]``; ``offsets`` has one more entry, the length of the raw text.
 
-    ``disguises`` counts by kind what had to be undone: characters that were ``invisible``, ``traditional`` or
-    ``lookalike``, and words by the other ``KINDS``. ``edits`` are the words undone, one step on the text of the last.
+    ``disguises`` counts what had to be undone, by ``KINDS``: characters, and words. ``edits`` are the words undone, one step on the text of the last.
     """
 
     text: str
     raw: str
     edits: tuple[tuple[Edit, ...], ...]
     disguises: dict[str, int]
+
+    @property
+    def hidden(self) -> dict[str, int]:
+        """The disguises of somebody who wished not to be found: all but Traditional script, which is just a script."""
+        return {kind: count for kind, count in self.disguises.items() if count and kind != "traditional"}
 
     @cached_property
     def _places(self) -> tuple[list[int], list[int]]:

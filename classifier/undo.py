@@ -21,7 +21,7 @@ KINDS = ("invisible", "separated", "traditional", "lookalike", "homophone", "ini
 # What people put between the characters of a word that is being filtered for; common ones part words as well,
 # odd ones have no other use there.
 _SEPARATORS = frozenset(" .-—|/+、。,，'\"")
-_COMMON, _ODD = frozenset(" 、,，。"), frozenset("*_^·・•~`")
+_COMMON, _ODD = frozenset(" 、,，。'\""), frozenset("*_^·・•~`")
 _SEPARATES = np.zeros(0x10000, dtype=bool)
 _SEPARATES[[ord(character) for character in _SEPARATORS | _ODD]] = True
 # The longest separator, in characters, and how far the neighbour of a doubtful form may be.
@@ -53,7 +53,7 @@ def separated(text: str) -> tuple[Edit, ...]:
     """Words whose characters have separators between them: between all, or odd ones between some."""
     points = code_points(text)
     kept = np.flatnonzero(~_SEPARATES[np.minimum(points, 0xFFFF)])
-    joined = points[kept].tobytes().decode("utf-32-le", "replace")
+    joined = points[kept].tobytes().decode("utf-32-le")
     found = []
     search, known = plain_search()
     for _, start, end in search.find_matches_as_indexes(joined):
@@ -96,16 +96,16 @@ def _perhaps(word: str, gaps: list[str]) -> bool:
 def words(text: str) -> tuple[Edit, ...]:
     """Words that are written in other characters, in parts of characters, in letters, pictures or numbers."""
     found = [*_written(text), *_sounding(text)]
-    if not found:
-        return ()
     found.sort(key=lambda one: (one[0].start, -one[0].end))
     edits: list[Edit] = []
-    for edit, unsure in found:
-        if edits and edit.start < edits[-1].end:
-            continue
-        if unsure and not _has_neighbour(text, edit, [other for other, _ in found]):
-            continue
-        edits.append(_trimmed(text, edit))
+    last = 0
+    for place, (edit, unsure) in enumerate(found):
+        near = found[max(place - _NEAR // 2, 0) : place + _NEAR // 2] if unsure else []
+        # Doubtful first letters bear each other out; doubtful pictures stand together anywhere.
+        others = [other for other, doubtful in near if not doubtful or other.kind == edit.kind == "initials"]
+        if edit.start >= last and not (unsure and not _has_neighbour(text, edit, others)):
+            edits.append(_trimmed(text, edit))
+            last = edit.end
     return tuple(edits)
 
 
@@ -126,13 +126,15 @@ def _sounding(text: str) -> Iterator[tuple[Edit, bool]]:
             continue
         for word in meant[number]:
             changed = [(a, b) for a, b in zip(word, written, strict=True) if a != b]
-            if not any(is_han(a) for a, _ in changed):
-                yield Edit(start, end, word, "lookalike"), False
-            elif _misspelt(word, changed):
-                yield Edit(start, end, word, "homophone"), False
-            else:
-                continue
-            break
+            letters = not any(is_han(meant) for meant, _ in changed)
+            if _alone(text, start, end) if letters else _misspelt(word, changed):
+                yield Edit(start, end, word, "lookalike" if letters else "homophone"), False
+                break
+
+
+def _alone(text: str, start: int, end: int) -> bool:
+    """Whether ``[start, end)`` is no part of a longer word in another alphabet: ОТС, not отсутствие."""
+    return not any(c.isalpha() and not is_han(c) for c in text[max(start - 1, 0) : start] + text[end : end + 1])
 
 
 def _misspelt(word: str, changed: list[tuple[str, str]]) -> bool:
@@ -141,25 +143,34 @@ def _misspelt(word: str, changed: list[tuple[str, str]]) -> bool:
     if han < 2 or (han < 3 and len(word) < 4) or len(changed) > max((han - 1) // 2, 1):
         return False
     apart = disguises().apart
-    return not any(a + b in apart or b + a in apart for a, b in changed)
+    return not any({meant + written, written + meant} & apart for meant, written in changed)
 
 
 def _has_neighbour(text: str, edit: Edit, found: list[Edit]) -> bool:
     """Whether another disguise, or a term that is no innocent voice's, stands near; of a few Latin letters, Han as well."""
     first, last = max(edit.start - _NEAR, 0), edit.end + _NEAR
     written = text[edit.start : edit.end]
-    if written.isascii() and len(written) < _TELLING and not any(map(is_han, text[max(edit.start - 1, 0) : edit.end + 1])):
+    if (
+        written.isascii()
+        and len(written) < _TELLING
+        and not any(map(is_han, text[max(edit.start - 1, 0) : edit.end + 1]))
+    ):
         return False
     if any(first < o.end and o.start < last and text[o.start : o.end] != written for o in found):
         return True
-    around = (text[first : edit.start], text[edit.end : last])
-    return any(not match.category.startswith("counter") for side in around for match in find_terms(side))
+    # A word that a picture may stand for may just stand beside its picture.
+    pictured = disguises().signs if edit.kind == "sign" else {}
+    return any(
+        not match.category.startswith("counter") and side[match.start : match.end] not in pictured
+        for side in (text[first : edit.start], text[edit.end : last])
+        for match in find_terms(side)
+    )
 
 
 def _trimmed(text: str, edit: Edit) -> Edit:
-    """The edit without what stays the same at both ends, where the length changes."""
+    """The edit without what stays the same at both ends, where it was longer than the word."""
     start, end, word = edit.start, edit.end, edit.text
-    if end - start == len(word):
+    if end - start <= len(word):
         return edit
     while start < end and word and text[start] == word[0]:
         start, word = start + 1, word[1:]

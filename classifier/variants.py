@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from ahocorasick_rs import AhoCorasick, Implementation, MatchKind
+from ahocorasick_rs import AhoCorasick
 from numpy.typing import NDArray
 from pypinyin import lazy_pinyin
 from pypinyin.constants import PINYIN_DICT
 
 from classifier.characters import code_points, fold
+from classifier.lexicon import search_for
 from data.facts import disguises, lexicon
 
 # A syllable's stand-in, in a block of two-byte letters that the texts' own letters are kept out of.
 _SYLLABLES, _LETTERS_END = 0x100, 0x800
 # Points above are pictures that no term is written with, but for the letters among them.
 _POINTS = 0x20000
-# A run of first letters is a word's only when it is as long as this.
+# Shorter runs of first letters are words only where reviewed.
 LEAST_INITIALS = 3
 
 
@@ -49,49 +50,55 @@ def forms() -> dict[str, Form]:
 
     def add(form: str, word: str, kind: str, doubtful: bool = False) -> None:
         form = fold(form)
-        if len(form) > 1 and form != word and form not in vocabulary() and form not in facts.ordinary:
+        plain = form == word or form in vocabulary() or form in facts.ordinary
+        if not plain and (len(form) > 1 or not form.isalnum()):
             found.setdefault(form, Form(word, kind, doubtful or form in unsure))
 
-    whole = (("homophone", facts.sounds), ("initials", facts.initials), ("sign", facts.signs))
-    for kind, table in whole:
+    for kind, table in (("homophone", facts.sounds), ("initials", facts.initials), ("sign", facts.signs)):
         for word, written in table.items():
-            if len(word) > 1:
-                for form in written:
-                    # A picture that is a word of its own: one character, so long as it is no letter of a script.
-                    if len(fold(form)) == 1:
-                        found.setdefault(fold(form), Form(word, kind, form in facts.unsure))
-                    add(form, word, kind)
+            for form in written if len(word) > 1 else ():
+                add(form, word, kind)
     for word in sorted(vocabulary(), key=lambda word: (len(word), word)):
         for form in _written(word, facts.parts, 3):
             add(form, word, "split", len(word) == 2 and _common(form))
         for form in _written(word, facts.signs, 2):
             add(form, word, "sign")
-        for form in _written(word, {han: tuple(alike) for han, alike in facts.shapes.items()}, 2):
+        for form in _written(word, facts.shapes, 2):
             add(form, word, "lookalike", len(word) == 2)
         if len(word) > 2:
             for form in _written(word, facts.numbers, 2):
                 add(form, word, "sign")
             if word.isascii() and word.isalnum():
-                for form in _written(word, {letter: (digit,) for letter, digit in facts.leet.items()}, 1):
+                for form in _written(word, facts.leet, 1):
                     add(form, word, "lookalike")
-        if len(word) > 1 and all(map(is_han, word)):
-            spelled = lazy_pinyin(word)
-            for place, syllable in enumerate(spelled):
-                if len(syllable) > 1:
-                    add(word[:place] + syllable + word[place + 1 :], word, "homophone")
-            if len(word) > 2:
-                add("".join(spelled), word, "homophone")
-    by_initials: dict[str, list[str]] = {}
-    for word in vocabulary():
-        if len(word) >= LEAST_INITIALS and all(map(is_han, word)):
-            by_initials.setdefault("".join(syllable[0] for syllable in lazy_pinyin(word)), []).append(word)
-    for form, words in by_initials.items():
-        if len(words) == 1:
-            add(form, words[0], "initials", doubtful=True)
+        if all(map(is_han, word)):
+            for form in _spelled(word):
+                add(form, word, "homophone")
+    for form, word in _initials():
+        add(form, word, "initials", doubtful=True)
     return found
 
 
-def _written(word: str, table: Mapping[str, tuple[str, ...]], most: int) -> Iterator[str]:
+def _spelled(word: str) -> Iterator[str]:
+    """The word with one of its characters, or all of at least three, written as its sound."""
+    syllables = lazy_pinyin(word)
+    for place, syllable in enumerate(syllables):
+        if len(word) > 1 and len(syllable) > 1:
+            yield word[:place] + syllable + word[place + 1 :]
+    if len(word) > 2:
+        yield "".join(syllables)
+
+
+def _initials() -> Iterator[tuple[str, str]]:
+    """The first letters of the sound of each word, where they are no other word's, with the word."""
+    found: dict[str, list[str]] = {}
+    for word in vocabulary():
+        if len(word) >= LEAST_INITIALS and all(map(is_han, word)):
+            found.setdefault("".join(syllable[0] for syllable in lazy_pinyin(word)), []).append(word)
+    return ((form, words[0]) for form, words in found.items() if len(words) == 1)
+
+
+def _written(word: str, table: Mapping[str, Sequence[str]], most: int) -> Iterator[str]:
     """The word with one to ``most`` of its pieces written otherwise."""
 
     def rest(place: int, left: int) -> Iterator[str]:
@@ -124,7 +131,7 @@ def _common(form: str) -> bool:
 @cache
 def form_search() -> tuple[AhoCorasick, list[Form]]:
     found = forms()
-    return AhoCorasick(list(found), matchkind=MatchKind.LeftmostLongest, implementation=Implementation.DFA), list(found.values())
+    return search_for(found), list(found.values())
 
 
 @cache
@@ -132,7 +139,7 @@ def _sounds() -> tuple[NDArray[np.uint16], dict[str, int]]:
     """What stands for each code point: its syllable's stand-in, the letter it looks like, or itself; and the stand-ins."""
     codes = np.arange(_POINTS, dtype=np.uint32)
     codes[_SYLLABLES:_LETTERS_END] = 0
-    codes[1 << 16 :] = 0
+    codes[0xD800:0xE000] = codes[1 << 16 :] = 0
     syllables: dict[str, int] = {}
     for point in range(0x4E00, 0xA000):
         if readings := PINYIN_DICT.get(point):
@@ -151,7 +158,7 @@ def _toneless(reading: str) -> str:
 
 def sounded(text: str) -> str:
     """The text, character by character, as it sounds: Han as syllables without tone, look-alikes as Latin letters."""
-    return _sounds()[0][np.minimum(code_points(text), _POINTS - 1)].tobytes().decode("utf-16-le", "replace")
+    return _sounds()[0][np.minimum(code_points(text), _POINTS - 1)].tobytes().decode("utf-16-le")
 
 
 @cache
@@ -161,18 +168,17 @@ def sound_search() -> tuple[AhoCorasick, list[tuple[str, ...]]]:
     found: dict[str, list[str]] = {}
     for word in sorted(vocabulary()):
         keys = {sounded(word)}
-        if any(map(is_han, word)):
-            read = [lazy_pinyin(word)] if all(map(is_han, word)) else []
-            keys |= {"".join(chr(syllables[syllable]) for syllable in one) for one in read if syllables.keys() >= {*one}}
+        if all(map(is_han, word)):
+            # 行 alone is read otherwise than in 银行: either may be what was replaced.
+            keys.add("".join(chr(syllables.get(syllable, 0)) for syllable in lazy_pinyin(word)))
         for key in keys:
-            if len(key) > 2 or any(character.isascii() for character in word):
+            if len(key) > 2 or any(map(str.isascii, word)):
                 found.setdefault(key, []).append(word)
-    return AhoCorasick(list(found), matchkind=MatchKind.LeftmostLongest, implementation=Implementation.DFA), [tuple(words) for words in found.values()]
+    return search_for(found), [tuple(words) for words in found.values()]
 
 
 @cache
 def plain_search() -> tuple[AhoCorasick, frozenset[str]]:
     """The words as they are, but for those that have a separator of their own."""
-    found = frozenset(word for word in vocabulary() if len(word) > 1 and all(c.isalnum() for c in word))
-    search = AhoCorasick(sorted(found), matchkind=MatchKind.LeftmostLongest, implementation=Implementation.DFA)
-    return search, found
+    found = sorted(word for word in vocabulary() if len(word) > 1 and all(map(str.isalnum, word)))
+    return search_for(found), frozenset(found)

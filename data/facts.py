@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from data.records import Kind
 
@@ -188,6 +188,14 @@ class Disguises(Fact):
     everyday: frozenset[str] = Field(description="terms that are never disguised")
     ordinary: frozenset[str] = Field(description="words that only sound or look like a term")
     apart: frozenset[str] = Field(description="pairs of characters of one sound and two meanings")
+
+    @model_validator(mode="after")
+    def _unsure_of_something(self) -> Disguises:
+        tables = (self.parts, self.sounds, self.initials, self.signs, self.numbers)
+        unknown = self.unsure.difference(form for table in tables for forms in table.values() for form in forms)
+        if unknown:
+            raise ValueError(f"unsure names {'、'.join(sorted(unknown))}, which no table has")
+        return self
 
 
 def _load(name: str, kind: type[T]) -> T:
