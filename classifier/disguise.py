@@ -16,6 +16,7 @@ from pypinyin import Style, lazy_pinyin
 
 from classifier.lexicon import find_terms
 from classifier.normalise import normalise
+from classifier.variants import common, same_sound
 from data.facts import disguises
 
 _ZERO_WIDTH = "\u200b\u200c\u200d\u2060\ufeff"
@@ -27,16 +28,6 @@ _OTHER_FORMS = ((0x2460, 0x2500), (0x2F00, 0x2FD6), (0xF900, 0xFB00), (0xFF01, 0
 @cache
 def _traditional() -> OpenCC:
     return OpenCC("s2t")
-
-
-@cache
-def _homophones() -> dict[str, list[str]]:
-    """Common characters by toneless sound: the first level of GB 2312."""
-    common = [bytes((high, low)).decode("gb2312", "ignore") for high in range(0xB0, 0xD8) for low in range(0xA1, 0xFF)]
-    found: dict[str, list[str]] = defaultdict(list)
-    for character in filter(None, common):
-        found[lazy_pinyin(character)[0]].append(character)
-    return found
 
 
 @cache
@@ -52,8 +43,9 @@ def _other_forms() -> dict[str, list[str]]:
 
 
 def _homophone(word: str, random: Random) -> str:
+    """One character replaced by any common one of its sound."""
     place = random.randrange(len(word))
-    others = _homophones().get(lazy_pinyin(word[place])[0], [word[place]])
+    others = [other for other in same_sound(word[place]) if common(other)] or [word[place]]
     return word[:place] + random.choice(others) + word[place + 1 :]
 
 

@@ -42,6 +42,12 @@ def vocabulary() -> frozenset[str]:
 
 
 @cache
+def _innocent() -> frozenset[str]:
+    """Words of innocent voices. In two characters too many other words sound like them."""
+    return frozenset(term.lower() for name, terms in lexicon().items() if name.startswith("counter") for term in terms)
+
+
+@cache
 def forms() -> dict[str, Form]:
     """Every form by its spelling, folded as texts are. The reviewed ones come before the ones made up of characters."""
     facts = disguises()
@@ -60,7 +66,7 @@ def forms() -> dict[str, Form]:
                 add(form, word, kind)
     for word in sorted(vocabulary(), key=lambda word: (len(word), word)):
         for form in _written(word, facts.parts, 3):
-            add(form, word, "split", len(word) == 2 and _common(form))
+            add(form, word, "split", len(word) == 2 and common(form))
         for form in _written(word, facts.signs, 2):
             add(form, word, "sign")
         for form in _written(word, facts.shapes, 2):
@@ -74,9 +80,21 @@ def forms() -> dict[str, Form]:
         if all(map(is_han, word)):
             for form in _spelled(word):
                 add(form, word, "homophone")
+    for word in sorted(vocabulary() - _innocent()):
+        if len(word) == 2 and all(map(is_han, word)):
+            for form, doubtful in _misspelt(word):
+                add(form, word, "homophone", doubtful)
     for form, word in _initials():
         add(form, word, "initials", doubtful=True)
     return found
+
+
+def _misspelt(word: str) -> Iterator[tuple[str, bool]]:
+    """The word of two characters with one replaced by another of its sound, and whether that is a common character."""
+    for place, character in enumerate(word):
+        for other in same_sound(character):
+            if other != character:
+                yield word[:place] + other + word[place + 1 :], common(other)
 
 
 def _spelled(word: str) -> Iterator[str]:
@@ -120,8 +138,8 @@ def is_han(character: str) -> bool:
     return "\u3400" <= character <= "\u9fff"
 
 
-def _common(form: str) -> bool:
-    """Whether every character is one that ordinary words are written with, and none a mere radical."""
+def common(form: str) -> bool:
+    """Whether every character is on the first level of GB 2312, of which nearly all ordinary words are made."""
     try:
         return all(character.encode("gb2312") < b"\xd8" for character in form)
     except UnicodeEncodeError:
@@ -149,6 +167,22 @@ def _sounds() -> tuple[NDArray[np.uint16], dict[str, int]]:
         for character in alike:
             codes[ord(fold(character))] = ord(letter)
     return codes.astype(np.uint16), syllables
+
+
+@cache
+def _by_sound() -> dict[str, str]:
+    """The characters of GB 2312 by the stand-in of their syllable."""
+    found: dict[str, str] = {}
+    for high in range(0xB0, 0xF8):
+        for low in range(0xA1, 0xFF):
+            for character in bytes((high, low)).decode("gb2312", "ignore"):
+                found[sounded(character)] = found.get(sounded(character), "") + character
+    return found
+
+
+def same_sound(character: str) -> str:
+    """The characters of GB 2312 that sound like this one, tones aside."""
+    return _by_sound().get(sounded(character), "")
 
 
 def _toneless(reading: str) -> str:

@@ -7,7 +7,7 @@ from itertools import pairwise
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -38,8 +38,7 @@ OFFERS = (
 )
 # Of the terms that an operator changes, the share that is found again; what is lost is said in undo and in the facts.
 LEAST = {
-    "nfkc": 1.0, "zero_width": 1.0, "traditional": 1.0, "separators": 0.93, "split": 0.98, "emoji": 0.93, "number": 0.8,
-    "lookalike": 0.93, "homophone": 0.65, "initials": 0.55,
+    "separators": 0.93, "lookalike": 0.95, "homophone": 0.9, "initials": 0.6, "split": 0.98, "emoji": 0.93, "number": 0.85,
 }  # fmt: skip
 BITS = [
     "石马", "亻言", "邀请石马", "交亿所", "jys", "wx", "vx", "收u", "u.s.d.t", "永·续", "永 续 合 约", "✈️", "🪙", "➕v", "必安",
@@ -60,11 +59,13 @@ def check(raw: str) -> Normal:
     return normal
 
 
+@settings(deadline=None)  # the first text waits for the tables
 @given(st.text(max_size=200))
 def test_any_text_is_led_back_to(raw: str) -> None:
     check(raw)
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(BITS), max_size=30))
 def test_any_heap_of_disguises_is_led_back_to(bits: list[str]) -> None:
     normal = check("".join(bits))
@@ -88,6 +89,7 @@ def test_a_page_of_nothing_else_is_answered(piece: str) -> None:
         ("木工木干交易入门", "杠杆交易", "木工木干交易", "split"),
         ("全球十大交亿所排名", "十大交易所", "十大交亿所", "homophone"),
         ("来必安注册返佣", "币安", "必安", "homophone"),
+        ("注册返臃高，邀请码在下面", "返佣", "返臃", "homophone"),
         ("填邀青码就行", "邀请码", "邀青码", "homophone"),
         ("加v获取淫行卡收款", "银行卡", "淫行卡", "homophone"),
         ("联系jiao易所客服", "交易所", "jiao易所", "homophone"),
@@ -134,6 +136,7 @@ def test_a_disguised_term_is_found_and_covers_all_it_was_written_in(
         "纸飞机和✈️是孩子们的最爱，🔗编织课下载图纸",
         "The DD and GG of HY, ZC; see kt.tx and the bc range.",
         "其实什么都没有；务必安排好；运营钱包；公司信息；促成兑换",
+        "买比特币的人购买后换回法币，空头售价复利，提现上链接口",
         "乐队用软件把五线谱导出，记者报道，家微机室开放",
         "收юѕԁт现金",  # ю looks like no Latin letter: what is left of the word is not guessed at
         "版本 v1.2.3，日期 2026-02-06，电话 010-1234-5678，IP 192.168.1.1",
@@ -152,7 +155,7 @@ def test_innocent_texts_of_the_corpus_come_through_word_for_word() -> None:
     assert len(touched) <= 0.02 * len(texts)
 
 
-@pytest.mark.parametrize("operator", OPERATORS)
+@pytest.mark.parametrize("operator", LEAST)
 def test_what_an_operator_puts_on_is_undone(operator: str) -> None:
     found: Counter[bool] = Counter()
     for sentence in OFFERS:

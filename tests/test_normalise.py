@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from classifier.lexicon import find_terms
 from classifier.normalise import normalise
 
 
+@settings(deadline=None)  # the first text waits for the tables
 @given(st.text(max_size=300))
 def test_every_character_leads_back_into_the_raw_text(raw: str) -> None:
     normal = normalise(raw)
