@@ -78,7 +78,7 @@ def _telling(groups: list[list[int]], normals: Sequence[Normal], limit: int) -> 
     """The opening chunks, and of the others those with the most different terms, in the page's order."""
 
     def terms(index: int) -> int:
-        return sum(len({match.category for match in find_terms(normals[i])}) for i in groups[index])
+        return sum(len({match.category for match in find_terms(normals[i].text)}) for i in groups[index])
 
     rest = sorted(range(OPENING, len(groups)), key=lambda index: -terms(index))
     return [groups[index] for index in sorted([*range(OPENING), *islice(rest, limit - OPENING)])]

@@ -55,18 +55,20 @@ def names() -> list[str]:
         *(f"presence:{c}" for c in categories),
         *(f"shape:{n}" for n in _STRUCTURE),
         "length",
-        "disguise",
         "balance",
     ]
 
 
 def vector(normal: Normal) -> NDArray[np.float32]:
-    """The feature vector, shape ``(len(names()),)``. Densities are per thousand characters under a logarithm."""
+    """The feature vector, shape ``(len(names()),)``. Densities are per thousand characters under a logarithm.
+
+    That a word was disguised has no part in it: reports quote disguises too, and the words themselves are counted.
+    """
     text = normal.text
     per_thousand = 1000 / max(len(text), 200)
     counts: Counter[str] = Counter()
     distinct: dict[str, set[str]] = {}
-    for match in find_terms(normal):
+    for match in find_terms(normal.text):
         counts[match.category] += 1
         distinct.setdefault(match.category, set()).add(text[match.start : match.end])
     categories = list(lexicon())
@@ -78,7 +80,6 @@ def vector(normal: Normal) -> NDArray[np.float32]:
             *(np.log1p(len(distinct.get(c, ()))) for c in categories),
             *(np.log1p(_count(name, text) * per_thousand) for name in _STRUCTURE),
             np.log1p(len(text)) / 4,
-            np.log1p((normal.disguises["invisible"] + normal.disguises["separated"]) * per_thousand),
             (offer - innocent) / (offer + innocent + 4),
         ],
         dtype=np.float32,

@@ -24,6 +24,7 @@ from classifier.calibration import Cascade, Limits, read_calibration
 from classifier.lexicon import says_any
 from classifier.model import TEXT_LIMIT, LinearModel, chunks_of
 from classifier.models import ENCODER, LINEAR, SHIPPED
+from classifier.normalise import normalise
 from classifier.reasons import read_reasons, reasons
 from data.facts import taxonomy
 from data.records import Capture, Score, Span
@@ -35,6 +36,15 @@ BATCH = 64
 # Reasons are worth their time where somebody may look; below this an empty list is the honest answer.
 REASONS_FROM = 0.1
 FEWEST_LETTERS = 12
+DISGUISES = {
+    "invisible": "隐形字符",
+    "separated": "插入分隔符",
+    "lookalike": "形近字",
+    "homophone": "同音字",
+    "initials": "拼音缩写",
+    "split": "拆字",
+    "sign": "符号或数字代字",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,9 +154,10 @@ class Judge:
             seen = text[:TEXT_LIMIT]
             spans, counter = read_reasons(seen, reading, named) if reading else reasons(self.model, seen, named)
         strange = _strange(text, known, self.calibration.familiar)
+        undone = _undone(text) if score >= REASONS_FROM else ""
         if strange:
             score = max(score, self.limits.sample)
-        note = "；".join(filter(None, (strange, _caution(text))))
+        note = "；".join(filter(None, (strange, _caution(text), undone)))
         return Judgement(
             score, max(genres, key=genres.__getitem__), indicators, named, spans, counter, note, bool(strange)
         )
@@ -203,3 +214,11 @@ def _caution(text: str) -> str:
     if len(re.findall(r"[\u3400-\u9fff]", text[:TEXT_LIMIT])) < 40:
         return "文字很少，判断把握有限"
     return "仅判断了开头部分" if len(text) > TEXT_LIMIT else ""
+
+
+def _undone(text: str) -> str:
+    """Which disguises were read through and in how many places, or an empty string. Evidence for a reviewer, no verdict."""
+    hidden = normalise(text[:TEXT_LIMIT]).hidden
+    return (
+        "还原伪装写法：" + "、".join(f"{DISGUISES[kind]}{count}处" for kind, count in hidden.items()) if hidden else ""
+    )

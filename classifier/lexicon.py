@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 
-from ahocorasick_rs import AhoCorasick, MatchKind
+from ahocorasick_rs import AhoCorasick, Implementation, MatchKind
 
-from classifier.normalise import Normal
 from data.facts import lexicon
 
 
@@ -28,13 +27,20 @@ def _automaton() -> tuple[AhoCorasick, list[tuple[str, ...]]]:
     for category, terms in lexicon().items():
         for term in terms:
             owners.setdefault(term.lower(), []).append(category)
-    search = AhoCorasick(list(owners), matchkind=MatchKind.LeftmostLongest)
-    return search, [tuple(categories) for categories in owners.values()]
+    return search_for(owners), [tuple(categories) for categories in owners.values()]
 
 
-def find_terms(normal: Normal) -> Iterator[Match]:
-    """Every term at every place; of terms that overlap the longest counts. Latin terms match whole words only."""
-    for categories, start, end in _found(normal.text):
+def search_for(words: Iterable[str]) -> AhoCorasick:
+    """A search that numbers its finds by the order of the words; of those that overlap the longest counts."""
+    return AhoCorasick(list(words), matchkind=MatchKind.LeftmostLongest, implementation=Implementation.DFA)
+
+
+def find_terms(text: str) -> Iterator[Match]:
+    """Every term of a normalised text at every place; of terms that overlap the longest counts.
+
+    Latin terms match whole words only.
+    """
+    for categories, start, end in _found(text):
         for category in categories:
             yield Match(category, start, end)
 
@@ -48,11 +54,15 @@ def says_any(text: str) -> bool:
 def _found(text: str) -> Iterator[tuple[tuple[str, ...], int, int]]:
     search, owners = _automaton()
     for number, start, end in search.find_matches_as_indexes(text):
-        if _alphanumeric(text[start]) and start and _alphanumeric(text[start - 1]):
-            continue
-        if _alphanumeric(text[end - 1]) and end < len(text) and _alphanumeric(text[end]):
-            continue
-        yield owners[number], start, end
+        if whole(text, start, end):
+            yield owners[number], start, end
+
+
+def whole(text: str, start: int, end: int) -> bool:
+    """Whether no Latin word or number is cut at either end of ``[start, end)``."""
+    if start and _alphanumeric(text[start]) and _alphanumeric(text[start - 1]):
+        return False
+    return end == len(text) or not (_alphanumeric(text[end - 1]) and _alphanumeric(text[end]))
 
 
 def _alphanumeric(character: str) -> bool:

@@ -2,108 +2,66 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
-from array import array
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 
-from opencc import OpenCC
-
-# Invisible, or there to break words apart: zero-width, joiners, bidirectional marks, soft hyphen, variation selectors.
-_DROPPED = {"Cf", "Mn", "Me", "Cs", "Co", "Cn"}
-# What people put between the characters of a word that is being filtered for.
-_SEPARATORS = set(" \u3000·・•.．*＊_＿-－—~～|｜/／+＋^、。,，'\"`")
+from classifier.characters import disguised, fold, widths
+from classifier.undo import KINDS, Edit, applied, separated, words
 
 
 @dataclass(frozen=True)
 class Normal:
-    """``text[i]`` stands for ``raw[offsets[i]]``; ``offsets`` has one more entry, the length of the raw text.
+    """``text[i]`` stands for ``raw[offsets[i]:ends[i]]``; ``offsets`` has one more entry, the length of the raw text.
 
-    ``disguises`` counts by kind what had to be undone: ``invisible``, ``separated``, ``traditional``, ``lookalike``.
-    ``dropped`` are the places, in the text before that, of the separators between Han characters that were undone.
+    ``disguises`` counts what had to be undone, by ``KINDS``: characters, and words. ``edits`` are the words undone, one step on the text of the last.
     """
 
     text: str
     raw: str
-    dropped: tuple[int, ...]
+    edits: tuple[tuple[Edit, ...], ...]
     disguises: dict[str, int]
 
+    @property
+    def hidden(self) -> dict[str, int]:
+        """The disguises of somebody who wished not to be found: all but Traditional script, which is just a script."""
+        return {kind: count for kind, count in self.disguises.items() if count and kind != "traditional"}
+
     @cached_property
-    def offsets(self) -> array[int]:
+    def _places(self) -> tuple[list[int], list[int]]:
         """Found only when asked for: most texts are weighed and never explained."""
-        offsets = array("l")
-        for index, character in enumerate(self.raw):
-            offsets.extend([index] * len(_fold(character)[0]))
-        for place in reversed(self.dropped):
-            del offsets[place]
-        offsets.append(len(self.raw))
-        return offsets
+        starts: list[int] = []
+        for index, width in enumerate(widths(self.raw)):
+            starts += [index] * width
+        ends = [start + 1 for start in starts]
+        for step in self.edits:
+            for edit in reversed(step):
+                if len(edit.text) != edit.end - edit.start:
+                    first, last = starts[edit.start], ends[edit.end - 1]
+                    starts[edit.start : edit.end] = [first] * len(edit.text)
+                    ends[edit.start : edit.end] = [last] * len(edit.text)
+        return [*starts, len(self.raw)], ends
+
+    @property
+    def offsets(self) -> list[int]:
+        return self._places[0]
 
     def raw_span(self, start: int, end: int) -> tuple[int, int]:
-        """The raw half-open interval of the normalised one (``end > start``)."""
-        return self.offsets[start], self.offsets[end - 1] + 1
-
-
-@cache
-def _fold(character: str) -> tuple[str, str]:
-    """The normalised form of one character (none, one or several) and the kind of disguise undone, if any."""
-    category = unicodedata.category(character)
-    if category in _DROPPED:
-        return "", "invisible"
-    if category == "Cc":
-        return " ", ""
-    folded = unicodedata.normalize("NFKC", character).lower()
-    kind = ""
-    if folded != character.lower() and folded.isascii() and folded.isalnum() and not "\uff00" <= character <= "\uffef":
-        kind = "lookalike"
-    if len(folded) == 1 and "\u3400" <= folded <= "\u9fff":
-        simplified = _simplify(folded)
-        if simplified != folded:
-            return simplified, "traditional"
-    return folded, kind
-
-
-@cache
-def _converter() -> OpenCC:
-    return OpenCC("t2s")
-
-
-def _simplify(character: str) -> str:
-    return str(_converter().convert(character))
-
-
-class _Folded(dict[int, str]):
-    """``_fold`` as ``str.translate`` asks for it: by code point, each worked out once."""
-
-    def __missing__(self, point: int) -> str:
-        self[point] = folded = _fold(chr(point))[0]
-        return folded
-
-
-_FOLDED = _Folded()
-_HAN = "[\u3400-\u9fff]"
-_BETWEEN_HAN = re.compile(f"(?<={_HAN})[{re.escape(''.join(_SEPARATORS))}](?={_HAN})")
+        """The raw half-open interval of the normalised one (``end > start``); a word undone covers all it was written in."""
+        starts, ends = self._places
+        return starts[start], ends[end - 1]
 
 
 def normalise(raw: str) -> Normal:
-    """NFKC, lower case, simplified script, nothing invisible, and single separators between Han characters undone.
+    """Characters folded, then words that were pulled apart, then words that were written otherwise, undone.
 
-    Offsets lead every normalised character back to the raw one it came from. Lone surrogates are dropped.
+    Ordinary words are left as they are: a word is only undone where a term of the lexicon comes out.
     """
-    text = raw.translate(_FOLDED)
-    disguises = {"invisible": 0, "separated": 0, "traditional": 0, "lookalike": 0}
-    for character in set(raw):
-        if kind := _fold(character)[1]:
-            disguises[kind] += raw.count(character)
-    dropped = tuple(found.start() for found in _BETWEEN_HAN.finditer(text) if _spread(text, found.start()))
-    disguises["separated"] = len(dropped)
-    letters = list(text) if dropped else []
-    for place in reversed(dropped):
-        del letters[place]
-    return Normal("".join(letters) or text, raw, dropped, disguises)
-
-
-def _spread(text: str, index: int) -> bool:
-    """Whether the same separator also stands two places before or after: 合·约·交·易, not an ordinary comma."""
-    return text[index] in (text[index - 2 : index - 1], text[index + 2 : index + 3])
+    text = fold(raw)
+    counts = disguised(raw)
+    steps = []
+    for find in (separated, words):
+        if edits := find(text):
+            text = applied(text, edits)
+            steps.append(edits)
+            counts.update(edit.kind for edit in edits)
+    return Normal(text, raw, tuple(steps), {kind: counts[kind] for kind in KINDS})

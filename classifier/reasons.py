@@ -115,7 +115,7 @@ def read_reasons(text: str, reading: Reading, named: Collection[str]) -> tuple[t
 
 def _terms(normal: Normal) -> Counter[str]:
     """How many different terms of each category stand in a phrase."""
-    return Counter(c for c, _ in {(m.category, normal.text[m.start : m.end]) for m in find_terms(normal)})
+    return Counter(c for c, _ in {(m.category, normal.text[m.start : m.end]) for m in find_terms(normal.text)})
 
 
 def _span(indicator: str, clause: str, text: str, place: tuple[int, int], weight: float) -> Span:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from data.records import Kind
 
@@ -176,6 +176,39 @@ class Thresholds(Fact):
     promises: Promises
 
 
+def _letters(points: str) -> str:
+    return "".join(chr(int(point, 16)) for point in points.split())
+
+
+Forms = Mapping[str, tuple[str, ...]]
+
+
+class Disguises(Fact):
+    """How words are written to get past a filter: by what is meant, the forms it is met in."""
+
+    words: tuple[str, ...] = Field(description="looked for beside the lexicon's terms")
+    letters: Mapping[str, Annotated[str, AfterValidator(_letters)]] = Field(description="written as code points")
+    leet: Mapping[str, str] = Field(description="by Latin letter, the digit inside a word")
+    shapes: Mapping[str, str] = Field(description="by Han character, those that look like it")
+    parts: Forms
+    sounds: Forms
+    initials: Forms
+    signs: Forms
+    numbers: Forms
+    unsure: frozenset[str] = Field(description="forms that are also something ordinary and need a neighbour")
+    everyday: frozenset[str] = Field(description="terms that are never disguised")
+    ordinary: frozenset[str] = Field(description="words that only sound or look like a term")
+    apart: frozenset[str] = Field(description="pairs of characters of one sound and two meanings")
+
+    @model_validator(mode="after")
+    def _unsure_of_something(self) -> Disguises:
+        tables = (self.parts, self.sounds, self.initials, self.signs, self.numbers)
+        unknown = self.unsure.difference(form for table in tables for forms in table.values() for form in forms)
+        if unknown:
+            raise ValueError(f"unsure names {'、'.join(sorted(unknown))}, which no table has")
+        return self
+
+
 def _load(name: str, kind: type[T]) -> T:
     path = FACTS / name
     try:
@@ -222,6 +255,11 @@ def thresholds() -> Thresholds:
 def lexicon() -> Mapping[str, tuple[str, ...]]:
     """Terms by category: the indicators' own, ``solicit`` (asking the reader to act) and ``counter_*`` (innocence)."""
     return _load("lexicon.yml", dict[str, tuple[str, ...]])
+
+
+@cache
+def disguises() -> Disguises:
+    return _load("disguises.yml", Disguises)
 
 
 def basis_on(day: date) -> LegalBasis | None:
