@@ -17,7 +17,8 @@ from transformers.utils import logging
 
 from classifier.chunks import Chunk, Pieces
 from classifier.corpus import Text
-from classifier.network import PageNetwork, collate, precision
+from classifier.network import PageNetwork, collate
+from classifier.precision import Numbers, fastest
 from classifier.samples import Line, companions, joined, lines, varied
 from classifier.train import SEED
 from classifier.transformer import answers, save_model
@@ -74,6 +75,7 @@ def finetune(
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimiser, lambda step: min((step + 1) / warm, max((steps - step) / (steps - warm), 0.0))
     )
+    fast = device.type == "cuda" or fastest() is not Numbers.FP32
     mean = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(KEPT))  # type: ignore[no-untyped-call]
     step = 0
     for epoch in range(epochs):
@@ -84,7 +86,7 @@ def finetune(
                 varied([line for i in parts for line in pages[i]], innocent, random) or [Line("")] for parts in chosen
             ]
             chunks = [pieces.chunks([line.text for line in page], limit=TRAIN_CHUNKS) for page in sample]
-            with precision(device):
+            with torch.autocast(device.type, torch.bfloat16, enabled=fast):
                 told_page, told_phrase = network(
                     collate(chunks, [len(page) for page in sample], network.pad).to(device)
                 )

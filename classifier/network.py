@@ -6,7 +6,6 @@ Shapes: ``C`` chunks of ``T`` tokens hold ``S`` phrases of ``D`` pages; ``H`` is
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -114,12 +113,6 @@ def _largest(values: Tensor, group: Tensor, groups: int) -> Tensor:
     return values.new_zeros(groups, values.shape[1]).scatter_reduce(0, index, values, "amax")
 
 
-def precision(device: torch.device) -> AbstractContextManager[None]:
-    """bfloat16 where the machine computes it fast, single precision elsewhere."""
-    fast = device.type == "cuda" or torch.cpu._is_avx512_bf16_supported()
-    return torch.autocast(device.type, torch.bfloat16, enabled=fast)
-
-
 def predict(
     network: PageNetwork, pieces: Pieces, pages: Sequence[Sequence[str]]
 ) -> tuple[NDArray[np.float32], list[NDArray[np.float32]]]:
@@ -128,13 +121,12 @@ def predict(
     order = sorted(range(len(pages)), key=lambda i: sum(map(len, pages[i])))
     logits: dict[int, NDArray[np.float32]] = {}
     phrases: dict[int, NDArray[np.float32]] = {}
-    device = network.norm.weight.device
     for place in range(0, len(order), PAGES):
         chosen = order[place : place + PAGES]
         sizes = [max(len(pages[i]), 1) for i in chosen]
         chunks = [pieces.chunks(pages[i] or [""]) for i in chosen]
-        with torch.inference_mode(), precision(device):
-            page, said = network(collate(chunks, sizes, network.pad).to(device))
-        for i, row, own in zip(chosen, page.float().cpu().numpy(), said.float().cpu().split(sizes), strict=True):
+        with torch.inference_mode():
+            page, said = network(collate(chunks, sizes, network.pad))
+        for i, row, own in zip(chosen, page.numpy(), said.split(sizes), strict=True):
             logits[i], phrases[i] = row, own.numpy()[: len(pages[i])]
     return np.stack([logits[i] for i in range(len(pages))]), [phrases[i] for i in range(len(pages))]

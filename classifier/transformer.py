@@ -22,6 +22,7 @@ from classifier.calibrate import sigmoid, softmax
 from classifier.chunks import Pieces
 from classifier.model import TEXT_LIMIT, ModelError
 from classifier.network import PageNetwork, predict
+from classifier.precision import Numbers, fastest, fit
 from classifier.quantise import packed, unpacked
 from classifier.reasons import phrases
 from data.facts import taxonomy
@@ -66,8 +67,8 @@ class Transformer:
         ]
 
     @classmethod
-    def load(cls, directory: Path) -> Transformer:
-        """Read a saved model. Raises ``ModelError``."""
+    def load(cls, directory: Path, numbers: Numbers | None = None) -> Transformer:
+        """Read a saved model, to reckon in the numbers that suit this machine or in those given. Raises ``ModelError``."""
         try:
             stored = load((directory / WEIGHTS).read_bytes())
             about = json.loads((directory / CONFIG).read_text("utf8"))
@@ -82,6 +83,7 @@ class Transformer:
             raise ModelError(
                 f"无法读取模型 {directory}（{error}）；运行 takedown train --encoder 可重新训练。"
             ) from error
+        fit(network.encoder, numbers or fastest())
         return cls(network, pieces)
 
 
