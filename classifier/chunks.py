@@ -14,7 +14,7 @@ from classifier.normalise import Normal, normalise
 
 CHUNK_TOKENS = 256
 # Of a long page the opening is read, and where most terms of the lexicon stand.
-OPENING = 2
+OPENING = 1
 
 
 @dataclass(frozen=True, slots=True)

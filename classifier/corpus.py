@@ -12,6 +12,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from data.facts import ROOT
 
 CORPUS = ROOT / "corpus"
+# What only a model that reads learns from; one that counts cannot tell a dry offer from a dry report, and gets worse.
+LATER = "later"
 HELD_OUT = 256 // 6
 
 

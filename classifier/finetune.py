@@ -26,7 +26,6 @@ from data.facts import taxonomy
 
 EPOCHS = 4
 PAGES = 12  # in one step
-TRAIN_CHUNKS = 3
 ENCODER_RATE, HEAD_RATE, DECAY_BY_LAYER = 1e-4, 1e-3, 0.92
 SMOOTHING = 0.05
 KEPT = 0.99  # of the mean of the weights, a step
@@ -85,7 +84,7 @@ def finetune(
             sample = [
                 varied([line for i in parts for line in pages[i]], innocent, random) or [Line("")] for parts in chosen
             ]
-            chunks = [pieces.chunks([line.text for line in page], limit=TRAIN_CHUNKS) for page in sample]
+            chunks = [pieces.chunks([line.text for line in page]) for page in sample]
             with torch.autocast(device.type, torch.bfloat16, enabled=fast):
                 told_page, told_phrase = network(
                     collate(chunks, [len(page) for page in sample], network.pad).to(device)

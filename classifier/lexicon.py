@@ -47,7 +47,7 @@ def find_terms(text: str) -> Iterator[Match]:
 
 def says_any(text: str) -> bool:
     """Whether a term of the subject is in the text as it stands, undisguised: the cheapest look there is."""
-    found = _found(text.lower())
+    found = _found(text.lower().encode("utf-8", "ignore").decode())  # a lone surrogate is no text
     return any(not all(category.startswith("counter") for category in categories) for categories, _, _ in found)
 
 

@@ -27,7 +27,7 @@ FORMAT = "1"
 NGRAMS = (1, 3)
 TEXT_LIMIT = 20_000
 # The transformer reads a page in at most so many chunks, each of about so many characters.
-CHUNK_LIMIT, CHUNK_CHARACTERS = 4, 420
+CHUNK_LIMIT, CHUNK_CHARACTERS = 2, 420
 # How loudly the two halves speak, by trial on grouped folds of the corpus.
 NGRAM_WEIGHT, FEATURE_WEIGHT, FEATURE_CLIP = 3.0, 0.4, 4.0
 

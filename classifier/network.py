@@ -19,6 +19,7 @@ from classifier.chunks import Chunk, Pieces
 QUERIES = 2
 DROPOUT = 0.15
 PAGES = 12  # read in one go
+UNREAD = -20.0  # the logits of a phrase that no chunk held
 
 
 @dataclass(frozen=True)
@@ -127,6 +128,8 @@ def predict(
         chunks = [pieces.chunks(pages[i] or [""]) for i in chosen]
         with torch.inference_mode():
             page, said = network(collate(chunks, sizes, network.pad))
-        for i, row, own in zip(chosen, page.numpy(), said.split(sizes), strict=True):
-            logits[i], phrases[i] = row, own.numpy()[: len(pages[i])]
+        for i, row, own, parts in zip(chosen, page.numpy(), said.split(sizes), chunks, strict=True):
+            read = np.zeros((len(own), 1), dtype=bool)
+            read[[place for part in parts for place in part.phrase if place >= 0]] = True
+            logits[i], phrases[i] = row, np.where(read, own.numpy(), np.float32(UNREAD))[: len(pages[i])]
     return np.stack([logits[i] for i in range(len(pages))]), [phrases[i] for i in range(len(pages))]

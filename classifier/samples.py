@@ -12,7 +12,23 @@ from classifier.reasons import phrases
 
 CUT = 800
 # Chances: a page is disguised, cut, or surrounded by another page's lines.
-DISGUISED, CUT_SHORT, WINDOWED, SURROUNDED = 0.35, 0.15, 0.25, 0.25
+DISGUISED, CUT_SHORT, WINDOWED, SURROUNDED, MARKED_UP = 0.35, 0.15, 0.25, 0.3, 0.25
+# What extraction leaves around a line, on pages of either kind: Markdown, tables, strings of code, tags, numbering.
+MARKUP = (
+    "# {}",
+    "## {}",
+    "- {}",
+    "* {}",
+    "> {}",
+    "**{}**",
+    "| {} |",
+    "{}. {}",
+    "  k{}: '{}',",
+    '"{}",',
+    "<p>{}</p>",
+    "[{}](#)",
+    "    {}",
+)
 # Real pages run to thousands of characters, written texts do not: a page is joined with so many of its kind at most.
 JOINED, JOINED_WITH = 0.35, 4
 # How much an unmarked phrase counts as one that carries no offer (of an offer) or says nothing against (of the others):
@@ -99,6 +115,8 @@ def varied(page: Sequence[Line], surroundings: Sequence[Sequence[Line]], random:
         found = found[start : start + size]
     if surroundings and random.random() < SURROUNDED:
         found = _surrounded(found, random.choice(surroundings), random)
+    if random.random() < MARKED_UP:
+        found = _marked_up(found, random)
     if random.random() < DISGUISED:
         for operator in random.sample(list(OPERATORS), random.choice((1, 1, 2))):
             share = random.uniform(0.2, 1.0)
@@ -119,9 +137,23 @@ def _cut(page: list[Line], random: Random) -> list[Line]:
     return kept if not needed or any(line.carries for line in kept) else page
 
 
+def _marked_up(page: list[Line], random: Random) -> list[Line]:
+    """Some lines, or all of them, in one kind of markup or another."""
+    shapes = random.choices(MARKUP, k=random.choice((1, 1, 2, 3)))
+    share = random.choice((0.2, 0.5, 1.0))
+    return [
+        replace(line, text=_set(random.choice(shapes), line.text, number)) if random.random() < share else line
+        for number, line in enumerate(page, 1)
+    ]
+
+
+def _set(shape: str, text: str, number: int) -> str:
+    return shape.format(number, text) if shape.count("{}") == 2 else shape.format(text)
+
+
 def _surrounded(page: list[Line], other: Sequence[Line], random: Random) -> list[Line]:
     """Some lines of an innocent page before, after or on both sides: menus, footers, what a hijacked host had."""
-    size = random.randint(1, min(12, len(other))) if other else 0
+    size = random.randint(1, min(random.choice((12, 40)), len(other))) if other else 0
     start = random.randrange(len(other) - size + 1)
     noise = [replace(line, against_weight=UNMARKED / 2) for line in other[start : start + size]]
     before = random.randint(0, size)

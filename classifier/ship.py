@@ -44,19 +44,20 @@ def ship(
     texts: Sequence[Text],
     directory: Path,
     *,
+    later: Sequence[Text] = (),
     start: Path | str | None = None,
     encoder: Path | None = None,
     told: Told = lambda _what, _share: None,
 ) -> Shipped:
     """Train on the texts and write the model's folder.
 
-    The linear model is always trained. ``start`` (a checkpoint directory or Hugging Face name) has a transformer fine-tuned,
+    The linear model is always trained, on ``texts``; a transformer learns from those that are ``later`` too. ``start`` (a checkpoint directory or Hugging Face name) has a transformer fine-tuned,
     ``encoder`` (a model's folder) has that model's transformer kept and calibrated anew; with neither the linear model
     stands alone. Sigmoids and limits come from texts whose groups had no part in the training, figures from those of them
     that are no reviewed pages: the frozen groups, which stay the same from one model to the next.
     """
     began = time.perf_counter()
-    model, outside = train(texts, lambda what: told(what, 0.0))
+    model, outside = train(texts, later, lambda what: told(what, 0.0))
     digest = model.save(directory / LINEAR)
     held = np.array([text.held_out for text in outside.texts])
     chosen = [text for text in outside.texts if text.held_out]
@@ -70,7 +71,7 @@ def ship(
     if start is not None:
         from classifier.finetune import finetune_into  # needs torch and transformers
 
-        finetune_into(texts, start, directory / ENCODER, told)
+        finetune_into([*texts, *later], start, directory / ENCODER, told)
         how = f"Trained in {(time.perf_counter() - began) / 60:.0f} minutes."
     elif encoder is not None:
         copy_encoder(encoder, directory)
@@ -98,7 +99,7 @@ def ship(
         offers = [text for text in tested if text.label == "positive"]
         reasons = faithful(judge, offers, list(judge.judge_all([text.text for text in offers])))
         weights = hashlib.sha256((directory / ENCODER / "encoder.safetensors").read_bytes()).hexdigest()
-        write_encoder_card(directory, texts, read, cascade, reasons, weights, how)
+        write_encoder_card(directory, [*texts, *later], read, cascade, reasons, weights, how)
     return Shipped(calibration, linear, read)
 
 

@@ -36,8 +36,11 @@ class TooLittle(Exception):
     """The corpus cannot carry a model; the message says what is missing."""
 
 
-def train(texts: Sequence[Text], told: Callable[[str], None] = lambda _: None) -> tuple[LinearModel, Outside]:
-    """Fit a model to the texts (borderline ones are left out) and return it with what is honestly said of them. Raises ``TooLittle`` when a class has too few texts or groups."""
+def train(
+    texts: Sequence[Text], others: Sequence[Text] = (), told: Callable[[str], None] = lambda _: None
+) -> tuple[LinearModel, Outside]:
+    """Fit a model to the texts and return it with what is honestly said of them, out of fold, and of the others, which have
+    no part in it. Borderline texts are left out. Raises ``TooLittle`` when a class has too few texts or groups."""
     used = [text for text in texts if text.label != "borderline"]
     offer = np.array([text.label == "positive" for text in used])
     groups = np.array([text.group or text.id or str(index) for index, text in enumerate(used)])
@@ -78,7 +81,13 @@ def train(texts: Sequence[Text], told: Callable[[str], None] = lambda _: None) -
         whole = _fit(everything[asked], truth[asked])
         heads[name] = Head(whole.coef_[0].astype(np.float32), float(whole.intercept_[0]), slope, shift)
         outside[name] = 1 / (1 + np.exp(-(margins * slope + shift)))
-    return LinearModel(ngrams, mean, scale, heads), Outside(used, outside, known)
+    model = LinearModel(ngrams, mean, scale, heads)
+    unseen = [text for text in others if text.label != "borderline"]
+    if not unseen:
+        return model, Outside(used, outside, known)
+    found, known_there = model.look([text.text for text in unseen])
+    whole = {name: np.concatenate([values, found[:, i]]) for i, (name, values) in enumerate(outside.items())}
+    return model, Outside([*used, *unseen], whole, np.concatenate([known, known_there]))
 
 
 def _questions(texts: Sequence[Text]) -> dict[str, NDArray[np.bool_]]:

@@ -16,7 +16,7 @@ from rich.table import Table
 from classifier import models
 from classifier.calibration import read_calibration
 from classifier.card import summary
-from classifier.corpus import CORPUS, read_corpus
+from classifier.corpus import CORPUS, LATER, read_corpus
 from classifier.evaluate import evaluate as measure
 from classifier.judge import Judge
 from classifier.ship import ship
@@ -112,6 +112,7 @@ def train(
         out.print(f"已恢复 {folder}；运行 takedown score 可用它重新评分。", soft_wrap=True)
         return
     texts = list(read_corpus(corpus, text_of))
+    later = list(read_corpus(corpus / LATER, text_of)) if (corpus / LATER).is_dir() else []
     if with_decisions:
         with Store(home) as store:
             decided = list(reviewed(store))
@@ -127,7 +128,7 @@ def train(
     with progress("训练") as display:
         task = display.add_task("", total=1.0)
         told = lambda what, share: display.update(task, description=what, completed=share)  # noqa: E731
-        found = ship(texts, folder, start=start, encoder=kept, told=told)
+        found = ship(texts, folder, later=later, start=start, encoder=kept, told=told)
     minutes = (time.perf_counter() - started) / 60
     out.print(f"模型写到 {folder}，用时 {minutes:.1f} 分钟。", soft_wrap=True)
     for name, figures in (("线性模型", found.linear), ("级联", found.cascade)):

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from classifier.characters import fold
 from classifier.corpus import CORPUS, read_corpus
 from classifier.disguise import OPERATORS, disguise
-from classifier.features import names, vector
+from classifier.features import vector
 from classifier.judge import Judge
 from classifier.lexicon import find_terms
 from classifier.normalise import Normal, normalise
@@ -180,7 +180,7 @@ def test_what_changes_characters_only_is_undone_word_for_word(operator: str) -> 
 
 
 def test_the_reviewer_is_told_what_was_undone() -> None:
-    judge = Judge(encoder=None)
+    judge = Judge(alone=True)
     text = (
         "鲸海交亿所新用户专享：打开下方链接注册，填邀请石马 QW7788 即享手续费终身减免两成。支持zfb、银行卡 C2C 买 U.S.D.T，"
         "永续合约最高 100 倍杠杆，跟单一键开启。国内链接免翻墙，安卓直接下载 APK，有问题加客服电报。"
@@ -199,10 +199,10 @@ def test_the_reviewer_is_told_what_was_undone() -> None:
     )
 
 
-def test_a_disguise_is_a_feature_and_traditional_script_is_none() -> None:
-    place = names().index("disguise")
-    plain, worn, script = (vector(normalise(t))[place] for t in ("填邀请码返佣", "填邀请石马返佣", "填邀請碼返傭"))
-    assert plain == script == 0 < worn
+def test_a_disguise_undone_weighs_what_the_plain_word_weighs() -> None:
+    plain, worn, script = (vector(normalise(t)) for t in ("填邀请码返佣", "填邀请石马返佣", "填邀請碼返傭"))
+    assert (plain == worn).all()
+    assert (plain == script).all()
 
 
 def test_an_unsure_form_that_no_table_has_is_refused() -> None:

@@ -33,6 +33,7 @@ from classifier.judge import Judge  # noqa: E402
 from classifier.model import ModelError  # noqa: E402
 from classifier.models import ENCODER, LINEAR, SHIPPED  # noqa: E402
 from classifier.network import PageNetwork, collate, predict  # noqa: E402
+from classifier.precision import Numbers  # noqa: E402
 from classifier.ship import LOST, gate_of, ship  # noqa: E402
 from classifier.transformer import Transformer, answers, save_model  # noqa: E402
 
@@ -234,7 +235,7 @@ def test_a_page_is_judged_the_same_alone_and_in_company(shipped: Path) -> None:
 
 
 def test_padding_says_nothing(pieces: Pieces, shipped: Path) -> None:
-    network = Transformer.load(shipped / ENCODER).network
+    network = Transformer.load(shipped / ENCODER, Numbers.FP32).network
     page = ["注册填邀请码。", "支付宝买币"]
     chunks = pieces.chunks(page)
     long = pieces.chunks(["记者报道" * 60])
@@ -307,11 +308,11 @@ def small() -> list[Text]:
     reports = [f"记者报道，警方提醒第{n}起，注册邀请码合约交易所" for n in range(30)]
     return [
         *(
-            Text(id=f"o{n}", group=f"g{n // 2}", label="positive", genre="promo_tutorial", roles=("referral",), text=text,
+            Text(id=f"o{n}", group=f"offer {n}", label="positive", genre="promo_tutorial", roles=("referral",), text=text,
                  spans=(Quote(indicator="referral", quote="填邀请码返佣"),))
             for n, text in enumerate(offers)
         ),
-        *(Text(id=f"r{n}", group=f"h{n // 2}", label="negative", genre="news", text=text) for n, text in enumerate(reports)),
+        *(Text(id=f"r{n}", group=f"report {n}", label="negative", genre="news", text=text) for n, text in enumerate(reports)),
     ]  # fmt: skip
 
 

@@ -356,7 +356,7 @@ class OnePerson(RuleBasedStateMachine):
         self.home = self.source.with_name(f"copy-{id(self)}")
         shutil.copytree(self.source, self.home)
         self.store = Store(self.home)
-        flow.fill(self.store, 0.5)
+        flow.fill(self.store, BANDS)
         self.seen = seen(self.store)
 
     @rule()
@@ -370,7 +370,7 @@ class OnePerson(RuleBasedStateMachine):
 
     @rule()
     def queue_fills(self) -> None:
-        flow.fill(self.store, 0.5)
+        flow.fill(self.store, BANDS)
 
     @rule(move=st.sampled_from(["claim", "release", "propose", "approve", "reject", "dismiss", "undo"]))
     def press(self, move: str) -> None:

@@ -186,7 +186,7 @@ def test_reasons_carry_the_score_they_explain(tmp_path: Path) -> None:
 
 def test_a_text_unlike_the_corpus_is_not_judged_but_not_dropped() -> None:
     judge = Judge(alone=True)
-    strange = "交易所" + "龘靐齉爩鱻麤龗灪" * 30
+    strange = "USDT 邀请码" + "龘靐齉爩鱻麤龗灪" * 30
     found = judge.judge(strange)
     assert found.abstains
     assert "不作判断" in found.note
