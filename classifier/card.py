@@ -55,9 +55,11 @@ Written by `takedown train` on {datetime.now(UTC):%Y-%m-%d} in {seconds:.0f} s; 
 
 
 def write_encoder_card(
-    directory: Path, texts: Sequence[Text], figures: Figures, cascade: Cascade, reasons: Faithful, digest: str, how: str
+    directory: Path, texts: Sequence[Text], figures: Figures, cascade: Cascade, reasons: Faithful, digest: str
 ) -> None:
-    """The card of the transformer; ``how`` says what was done to it and how long that took."""
+    """The card of the transformer."""
+    from classifier.transformer import training_of  # needs torch
+
     held = sum(text.held_out for text in texts)
     size = (directory / ENCODER / "encoder.safetensors").stat().st_size / 1e6
     errors = ", ".join(f"{name} {error:.3f}" for name, error in figures.errors.items())
@@ -65,7 +67,7 @@ def write_encoder_card(
     (directory / ENCODER / CARD).write_text(
         f"""# The transformer
 
-Written by `takedown train` on {datetime.now(UTC):%Y-%m-%d}; do not edit by hand. {how}
+Written by `takedown train` on {datetime.now(UTC):%Y-%m-%d}; do not edit by hand. {training_of(directory / ENCODER)}
 
 - **What it does.** Reads a Chinese page and gives the probability that it offers or promotes virtual-currency exchange
   business, one per activity, role, audience and genre, and one per phrase: that it carries the offer, or speaks against.
@@ -73,9 +75,9 @@ Written by `takedown train` on {datetime.now(UTC):%Y-%m-%d}; do not edit by hand
 - **How.** multilingual-e5-small, its vocabulary pruned to Han, marks and common Latin pieces (`classifier/start.py`); phrases
   are averages of their tokens, a page is its phrases by learned attention (`classifier/network.py`). Fine-tuned with disguises,
   cuts and foreign lines put on (`classifier/samples.py`); word embeddings stay as they were.
-- **Data.** {len(texts) - held} texts of `data/corpus`, written for this project; no page of the real web. {held} texts of
-  other groups, one group in six by the hash of its name, were held out: nothing was trained or chosen on them but the
-  sigmoids, the gate and the limits, and the figures are of sigmoids fitted without the text's group.
+- **Data.** `data/corpus`, written for this project; no page of the real web. {held} texts, those of one group in six by the
+  hash of its name, were held out: nothing was trained or chosen on them but the sigmoids, the gate and the limits, and the
+  figures are of sigmoids fitted without the text's group.
 - **Figures.** {summary(figures)} Of all held-out texts read.
 - **Reasons.** Characters shown against characters marked by authors: F1 {reasons.span_f1:.3f} over {reasons.marked} offers.
   With the spans taken out a found offer's score drops by {reasons.without_spans:.2f} on average, with as many other

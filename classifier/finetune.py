@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import platform
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 
@@ -108,7 +110,20 @@ def finetune(
 def finetune_into(texts: Sequence[Text], start: Path | str, directory: Path, told: Told) -> None:
     """As ``finetune``, written to a model's folder."""
     pieces = Pieces(AutoTokenizer.from_pretrained(start).backend_tokenizer)
-    save_model(finetune(texts, start, pieces, told), pieces, directory)
+    began = datetime.now(UTC)
+    network = finetune(texts, start, pieces, told)
+    minutes = (datetime.now(UTC) - began).total_seconds() / 60
+    count = sum(not text.held_out for text in texts)
+    training = (
+        f"Trained on {began:%Y-%m-%d} on {count} texts in {EPOCHS} epochs and {minutes:.0f} minutes ({_machine()})."
+    )
+    save_model(network, pieces, directory, training)
+
+
+def _machine() -> str:
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    return f"{platform.machine()}, {torch.get_num_threads()} threads, {fastest()}"
 
 
 def _rates(network: PageNetwork) -> list[dict[str, object]]:

@@ -67,12 +67,10 @@ def ship(
     alone = limits(said, chosen)
     linear = best = figures_of(said.among(frozen), alone, tested)
     cascade, read = None, None
-    how = "Its weights are those of the model before; it was calibrated anew."
     if start is not None:
         from classifier.finetune import finetune_into  # needs torch and transformers
 
         finetune_into([*texts, *later], start, directory / ENCODER, told)
-        how = f"Trained in {(time.perf_counter() - began) / 60:.0f} minutes."
     elif encoder is not None:
         copy_encoder(encoder, directory)
     if start is not None or encoder is not None:
@@ -99,7 +97,7 @@ def ship(
         offers = [text for text in tested if text.label == "positive"]
         reasons = faithful(judge, offers, list(judge.judge_all([text.text for text in offers])))
         weights = hashlib.sha256((directory / ENCODER / "encoder.safetensors").read_bytes()).hexdigest()
-        write_encoder_card(directory, [*texts, *later], read, cascade, reasons, weights, how)
+        write_encoder_card(directory, [*texts, *later], read, cascade, reasons, weights)
     return Shipped(calibration, linear, read)
 
 

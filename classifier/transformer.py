@@ -73,7 +73,7 @@ class Transformer:
             stored = load((directory / WEIGHTS).read_bytes())
             about = json.loads((directory / CONFIG).read_text("utf8"))
             pieces = Pieces(Tokenizer.from_file(str(directory / TOKENIZER)))
-            if about["takedown"] != {"format": FORMAT, "answers": answers()}:
+            if (about["takedown"]["format"], about["takedown"]["answers"]) != (FORMAT, answers()):
                 raise ModelError(f"模型 {directory} 与当前分类表不符；运行 takedown train --encoder 可重新训练。")
             network = build(about)
             shapes = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
@@ -85,6 +85,11 @@ class Transformer:
             ) from error
         fit(network.encoder, numbers or fastest())
         return cls(network, pieces)
+
+
+def training_of(directory: Path) -> str:
+    """How the model in the folder was trained, in a sentence."""
+    return str(json.loads((directory / CONFIG).read_text("utf8"))["takedown"]["training"])
 
 
 def answers() -> list[str]:
@@ -104,8 +109,11 @@ def build(config: Mapping[str, Any]) -> PageNetwork:
     return PageNetwork(encoder, config, len(answers()), len(taxonomy().indicators))
 
 
-def save_model(network: PageNetwork, pieces: Pieces, directory: Path) -> str:
-    """Write the model's folder and return the SHA-256 of its weights: word embeddings in 4 bits, matrices in 8."""
+def save_model(network: PageNetwork, pieces: Pieces, directory: Path, training: str = "") -> str:
+    """Write the model's folder and return the SHA-256 of its weights: word embeddings in 4 bits, matrices in 8.
+
+    ``training`` is a sentence for its card, wherever the folder is copied to.
+    """
     tensors = {name: value.detach().numpy() for name, value in network.state_dict().items()}
     width = {
         name: 4 if "word_embeddings" in name else 8
@@ -116,6 +124,6 @@ def save_model(network: PageNetwork, pieces: Pieces, directory: Path) -> str:
     directory.mkdir(parents=True, exist_ok=True)
     (directory / WEIGHTS).write_bytes(content)
     pieces.tokenizer.save(str(directory / TOKENIZER), pretty=False)
-    about = network.config | {"takedown": {"format": FORMAT, "answers": answers()}}
+    about = network.config | {"takedown": {"format": FORMAT, "answers": answers(), "training": training}}
     (directory / CONFIG).write_text(json.dumps(about, indent=1, sort_keys=True), "utf8")
     return hashlib.sha256(content).hexdigest()

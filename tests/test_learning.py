@@ -168,7 +168,7 @@ def small() -> list[Text]:
     reports = [f"记者报道，第{n}起诈骗案由警方侦破，法院判决被告人有期徒刑，银行提醒防范" for n in range(40)]
     return [
         *(
-            Text(id=f"o{n}", group=f"o{n}", label="positive", genre="promo_tutorial", roles=("referral",), text=text)
+            Text(id=f"o{n}", group=f"o{n}", label="positive", genre="promo_tutorial", roles=("referral",) if n % 2 else ("marketing",), text=text)
             for n, text in enumerate(offers)
         ),
         *(Text(id=f"r{n}", group=f"r{n}", label="negative", genre="news", hard=True, text=text) for n, text in enumerate(reports)),
