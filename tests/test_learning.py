@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from classifier.limits import limits
 from classifier.model import ModelError
 from classifier.models import NotPromoted, check_promotion, in_force, promote, restore
 from classifier.ship import ship
-from data.facts import taxonomy, thresholds
+from data.facts import ROOT, taxonomy, thresholds
 from data.records import Bands, State, User
 from data.store import Store
 from review import flow
@@ -192,3 +193,8 @@ def test_a_text_unlike_the_corpus_is_not_judged_but_not_dropped() -> None:
     assert "不作判断" in found.note
     assert found.score >= judge.limits.sample
     assert not judge.judge("今天和家人去公园散步，晚饭做了番茄鸡蛋面，孩子很喜欢。" * 3).abstains
+
+
+def test_the_page_of_the_taxonomy_says_what_the_facts_say() -> None:
+    page = runpy.run_path(str(ROOT.parent / "docs" / "make_taxonomy.py"))
+    assert page["PAGE"].read_text("utf8") == page["text"]()
