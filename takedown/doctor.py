@@ -57,7 +57,7 @@ def examine(home: Path) -> list[Finding]:
         "中文字体 fonts": fonts,
         "LibreOffice": libreoffice,
         "torch": torch,
-        "模型 model": model,
+        "模型 model": partial(model, home),
         "工作目录 home": partial(folder, home),
         "数据库 database": partial(database, home),
         "法律依据 legal bases": law,
@@ -177,19 +177,26 @@ def torch() -> Verdict:
         return "ok", found, ""
     return (
         "warning",
-        "可选：供以后版本的 transformer 使用，线性模型不需要 · optional: for the transformer of a later version; "
-        "the linear model runs without",
-        "",
+        "没有它只用线性模型判断，误报和漏报都会多 · without it the linear model judges alone, and worse",
+        "pip install torch==2.13.0",
     )
 
 
-def model() -> Verdict:
-    from data.facts import ROOT
+def model(home: Path) -> Verdict:
+    """The model in force: can its files be read, and does it belong to the lexicon and the taxonomy of today?"""
+    from classifier.judge import Judge
+    from classifier.model import ModelError
+    from classifier.models import SHIPPED, in_force
 
-    path = ROOT / "model" / "linear.safetensors"
-    if path.is_file():
-        return "ok", f"{path.name}, {path.stat().st_size / 1e6:.1f} MB", ""
-    return "missing", "缺少随附的模型文件，无法评分 · the shipped model is not there", "git checkout -- data/model"
+    folder = in_force(home)
+    own = folder != SHIPPED
+    try:
+        judge = Judge(folder)
+    except ModelError as error:
+        return "missing", str(error), "takedown train --restore" if own else "git checkout -- data/model"
+    size = sum(file.stat().st_size for file in folder.rglob("*.safetensors")) / 1e6
+    which = "本单位训练 · trained here" if own else "随附 · shipped"
+    return "ok", f"{judge.version}，{which}，{size:.0f} MB", ""
 
 
 def folder(home: Path) -> Verdict:

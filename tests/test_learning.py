@@ -13,7 +13,7 @@ from homes import PAGES, make_home
 
 from classifier import models
 from classifier.calibration import Calibration, Frozen, Limits, read_calibration
-from classifier.corpus import Text
+from classifier.corpus import CORPUS, LATER, Text, read_corpus
 from classifier.faithful import faithful
 from classifier.figures import Said
 from classifier.judge import Judge
@@ -198,3 +198,19 @@ def test_a_text_unlike_the_corpus_is_not_judged_but_not_dropped() -> None:
 def test_the_page_of_the_taxonomy_says_what_the_facts_say() -> None:
     page = runpy.run_path(str(ROOT.parent / "docs" / "make_taxonomy.py"))
     assert page["PAGE"].read_text("utf8") == page["text"]()
+
+
+def test_whatever_the_processor_reckons_in_the_verdict_is_the_same() -> None:
+    """The shipped model on frozen texts, in each kind of numbers."""
+    pytest.importorskip("torch")
+    from classifier.precision import Numbers
+    from classifier.transformer import Transformer
+
+    texts = [text for text in read_corpus(CORPUS / LATER) if text.held_out and (text.hard or text.label == "positive")]
+    verdicts = []
+    for numbers in Numbers:
+        judge = Judge()
+        judge.reader = Transformer.load(judge.directory / models.ENCODER, numbers)
+        judged = judge.judge_all([text.text for text in texts[::8]])
+        verdicts.append([(found.score >= judge.limits.review, found.genre) for found in judged])
+    assert verdicts[0] == verdicts[1] == verdicts[2]
