@@ -51,16 +51,17 @@ def ship(
 ) -> Shipped:
     """Train on the texts and write the model's folder.
 
-    The linear model is always trained, on ``texts``; a transformer learns from those that are ``later`` too. ``start`` (a checkpoint directory or Hugging Face name) has a transformer fine-tuned,
-    ``encoder`` (a model's folder) has that model's transformer kept and calibrated anew; with neither the linear model
-    stands alone. Sigmoids and limits come from texts whose groups had no part in the training, figures from those of them
-    that are no reviewed pages: the frozen groups, which stay the same from one model to the next.
+    The linear model is always trained, on ``texts``; a transformer learns from those that are ``later`` too. ``start`` (a
+    checkpoint directory or Hugging Face name) has a transformer fine-tuned, ``encoder`` (a model's folder) has that model's
+    transformer kept and calibrated anew; with neither the linear model stands alone. Sigmoids and limits come from texts
+    that had no part in the training (of a transformer that is kept no reviewed page had), figures from those of them that
+    are no reviewed pages: the frozen groups, which stay the same from one model to the next.
     """
     began = time.perf_counter()
     model, outside = train(texts, later, lambda what: told(what, 0.0))
     digest = model.save(directory / LINEAR)
-    held = np.array([text.held_out for text in outside.texts])
-    chosen = [text for text in outside.texts if text.held_out]
+    held = np.array([text.held_out or (start is None and bool(text.evidence)) for text in outside.texts])
+    chosen = [text for text, apart in zip(outside.texts, held, strict=True) if apart]
     frozen = np.array([not text.evidence for text in chosen])
     tested = [text for text in chosen if not text.evidence]
     said = Said.of(np.stack([outside.heads[name][held] for name in outside.heads], axis=1), list(outside.heads))
