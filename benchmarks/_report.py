@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from math import isnan
@@ -45,7 +45,7 @@ class Grid:
     """Several systems measured alike: a row each, under columns; ``nan`` where one has no such figure."""
 
     columns: tuple[str, ...]
-    rows: dict[str, tuple[float, ...]]
+    rows: Mapping[str, tuple[float, ...]]
 
     def shown(self) -> list[list[str]]:
         return [[name, *("–" if isnan(v) else f"{v:.4g}" for v in values)] for name, values in self.rows.items()]

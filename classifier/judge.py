@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from classifier.calibrate import probabilities
+from classifier.calibrate import logit, probabilities
 from classifier.calibration import Cascade, Limits, read_calibration
 from classifier.lexicon import says_any
 from classifier.model import TEXT_LIMIT, LinearModel, chunks_of
@@ -98,6 +98,14 @@ class Judge:
 
         return Transformer.load(self.directory / ENCODER)
 
+    @cached_property
+    def exact(self) -> Transformer:
+        """The same in single precision, for what is near a limit."""
+        from classifier.precision import Numbers
+        from classifier.transformer import Transformer
+
+        return Transformer.load(self.directory / ENCODER, Numbers.FP32)
+
     def interest(self, text: str) -> float:
         """Just the probability that the text is an offer; what the crawler asks of every page."""
         return 0.0 if _unreadable(text) else self.model.predict(text)["offer"]
@@ -127,15 +135,36 @@ class Judge:
         chosen = [i for i, text in enumerate(texts) if rows[i]["offer"] >= gate * chunks_of(text)]
         if not chosen:
             return {}
+        read = dict(zip(chosen, self.reader.read([texts[i] for i in chosen]), strict=True))
+        found = self._answers(read, rows)
+        doubtful = [i for i in chosen if self._is_near_a_limit(found[i]["offer"])]
+        if doubtful:
+            again = dict(zip(doubtful, self.exact.read([texts[i] for i in doubtful]), strict=True))
+            read |= again
+            found |= self._answers(again, rows)
+        for i, row in found.items():
+            rows[i] = row
+        return read
+
+    def _answers(self, read: Mapping[int, Reading], rows: list[dict[str, float]]) -> dict[int, dict[str, float]]:
+        """Probabilities of the texts read, by name; ``rows`` are the linear model's."""
         from classifier.transformer import answers
 
-        read = self.reader.read([texts[i] for i in chosen])
-        linear = np.array([rows[i]["offer"] for i in chosen])
+        assert self.cascade is not None
         names = answers()
-        found = probabilities(np.stack([reading.logits for reading in read]), linear, self.cascade.heads, names)
-        for i, row in zip(chosen, found, strict=True):
-            rows[i] = dict(zip(names, map(float, row), strict=True))
-        return dict(zip(chosen, read, strict=True))
+        linear = np.array([rows[i]["offer"] for i in read])
+        logits = np.stack([reading.logits for reading in read.values()])
+        found = probabilities(logits, linear, self.cascade.heads, names)
+        return {i: dict(zip(names, map(float, row), strict=True)) for i, row in zip(read, found, strict=True)}
+
+    def _is_near_a_limit(self, score: float) -> bool:
+        """Whether another processor's numbers might put the page into another band."""
+        from classifier.precision import ERRORS
+
+        assert self.cascade is not None
+        error = ERRORS[self.reader.numbers] * self.cascade.heads["offer"].slope
+        limits = logit(np.array([self.limits.review, self.limits.sample]))
+        return error > 0 and bool(np.abs(logit(np.array([score])) - limits).min() <= error)
 
     def _judgement(
         self, text: str, probabilities: dict[str, float], known: float, reading: Reading | None

@@ -46,9 +46,10 @@ class Reading:
 class Transformer:
     """A loaded model."""
 
-    def __init__(self, network: PageNetwork, pieces: Pieces) -> None:
+    def __init__(self, network: PageNetwork, pieces: Pieces, numbers: Numbers) -> None:
         self.network = network.eval()
         self.pieces = pieces
+        self.numbers = numbers
 
     def read(self, texts: Sequence[str]) -> list[Reading]:
         """Read pages; their first ``TEXT_LIMIT`` characters, in the chunks that tell most."""
@@ -83,8 +84,9 @@ class Transformer:
             raise ModelError(
                 f"无法读取模型 {directory}（{error}）；运行 takedown train --encoder 可重新训练。"
             ) from error
-        fit(network.encoder, numbers or fastest())
-        return cls(network, pieces)
+        numbers = numbers or fastest()
+        fit(network.encoder, numbers)
+        return cls(network, pieces, numbers)
 
 
 def training_of(directory: Path) -> str:
