@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from oddities import ODD
 
 from classifier.corpus import CORPUS, CorpusError, Text, read_corpus
 from classifier.evaluate import evaluate
@@ -63,21 +64,7 @@ def test_counter_evidence_is_shown_where_a_report_still_scores(judge: Judge) -> 
     assert any(span.indicator == "counter_warning" and "非法金融活动" in span.text for span in found.counter)
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        " \n\t ",
-        "🔥🚀🎁" * 50,
-        "合约" * 2_500_000,
-        "The quick brown fox jumps over the lazy dog. " * 20,
-        "暗号資産の取引所についてのお知らせです。" * 10,
-        "一句话。",
-        "合约\ud800交易\udfff所",
-        bytes(range(256)).decode("latin-1") * 20,
-        "<html><body>" + "<div>" * 5000 + "注册",
-    ],
-)
+@pytest.mark.parametrize("text", ODD)
 def test_anything_is_answered(judge: Judge, text: str) -> None:
     assert 0.0 <= judge.judge(text).score <= 1.0
     linear = Judge(alone=True)

@@ -10,6 +10,7 @@ from random import Random
 
 import numpy as np
 import pytest
+from oddities import ODD
 
 from classifier.calibrate import across, calibrate, probabilities
 from classifier.calibration import Calibration, Cascade, Frozen, Sigmoid
@@ -38,18 +39,6 @@ from classifier.ship import LOST, gate_of, ship  # noqa: E402
 from classifier.transformer import Transformer, answers, save_model  # noqa: E402
 
 HIDDEN, LAYERS, HEADS, INNER, POSITIONS = 64, 2, 4, 128, 256
-ODD = [
-    "",
-    " \n\t ",
-    "🔥🚀🎁" * 50,
-    "合约" * 2_500_000,
-    "The quick brown fox jumps over the lazy dog. " * 20,
-    "暗号資産の取引所についてのお知らせです。" * 10,
-    "一句话。",
-    "合约\ud800交易\udfff所，请注册并填写邀请码领取手续费返佣",
-    bytes(range(256)).decode("latin-1") * 20,
-    "<html><body>" + "<div>" * 5000 + "注册",
-]
 
 
 def e5_file(seed: int = 0) -> bytes:
