@@ -135,7 +135,8 @@ def train(
         if figures is not None:
             out.print(f"{name}：{summary(figures)}", soft_wrap=True)
     if directory is None:
-        models.check_promotion(found.calibration, was)
+        # As both were written: a figure that was rounded is not held against one that was not.
+        models.check_promotion(read_calibration(folder), was)
         models.promote(home, folder)
         out.print("新模型已启用；takedown train --restore 可恢复旧模型，takedown score 会用新模型重新评分。")
 
